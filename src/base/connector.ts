@@ -1,0 +1,195 @@
+import type { Span } from './errors.ts';
+import type { OptionSpecs, OptionValues } from './options.ts';
+import type { Column } from './schema.ts';
+import type { Sql } from './sql.ts';
+
+/** What a `CREATE SOURCE` says, as its connector sees it. */
+export interface SourceDeclaration {
+  readonly name: string;
+  /** The physical columns as declared, with DuckDB types; empty where the user declared none. */
+  readonly columns: readonly Column[];
+  /** The computed columns `name AS expression`: the `generator` connector makes its whole row of them. */
+  readonly computed: readonly { readonly name: string; readonly expression: Sql }[];
+  /** Checked against the connector's own specs; defaults filled in. */
+  readonly options: OptionValues;
+  readonly span: Span;
+  /** Relative paths in options resolve against this folder. */
+  readonly cwd: string;
+  /** For the default of group_id: the stem of the file that is run. */
+  readonly stem: string;
+}
+
+/** A kind of source. `plan` checks what only it can check and touches nothing outside: no file, no socket. */
+export interface SourceConnector {
+  readonly name: string;
+  readonly doc: string;
+  readonly options: OptionSpecs;
+  plan(declaration: SourceDeclaration): SourcePlan;
+}
+
+export interface SourcePlan {
+  /** The physical columns that the reader's chunks carry, in order. A connector with a known schema supplies it. */
+  readonly columns: readonly Column[];
+  /** Whether `declaration.computed` is already part of `columns` (the generator), so that the engine adds nothing. */
+  readonly computesColumns?: boolean;
+  /** True where the input ends. */
+  readonly bounded: boolean;
+  /** A record that does not decode stops the run instead of going to the dead letters. */
+  readonly strict: boolean;
+  open(context: SourceContext): SourceReader;
+}
+
+/** What the host hands to a reader. */
+export interface SourceContext {
+  /** Files that DuckDB can read, in shared memory where the platform has it; reused, so that their pages stay. */
+  readonly scratch: ScratchPool;
+  /** How many chunk files a batch of one partition is best cut into (DuckDB reads one file on one thread). */
+  readonly parallelism: number;
+  /** Runs a read-only query, for a reader that plans by asking DuckDB (Parquet row counts). Rows as JSON-like values. */
+  query(sql: Sql): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** For the status line and the log: 'waiting for broker 127.0.0.1:9092'; undefined when all is well again. */
+  notice(message: string | undefined): void;
+  readonly signal: AbortSignal;
+}
+
+export interface ScratchPool {
+  acquire(): ScratchFile;
+  /** Closes and removes every file. */
+  close(): void;
+}
+
+/** A file that is written over from its start and then cut to length; give it back once it has been read. */
+export interface ScratchFile {
+  readonly path: string;
+  /** Writes the pieces one after another from the file's start and cuts it to their length. */
+  write(pieces: readonly Uint8Array[]): Promise<void>;
+  release(): void;
+}
+
+/**
+ * Reads one source. The caller calls `open` once, then `poll` again and again, one call at a time, then `close`.
+ * Positions are the source's own (offset, byte, row) as safe integers; they never go back.
+ */
+export interface SourceReader {
+  open(): Promise<void>;
+  /** All partitions known by now, by index; the list only grows. Its states are live. */
+  readonly partitions: readonly PartitionState[];
+  /**
+   * The next records, at most about `maxRecords` in all, from the allowed partitions only. Resolves with [] if none
+   * come within `waitMs`. Chunks of one partition are in order and adjoin each other and what was read before.
+   */
+  poll(request: PollRequest): Promise<readonly Chunk[]>;
+  /** The first record of a partition that has not begun, not consumed; undefined where the partition is empty. */
+  peek?(partition: number): Promise<Chunk | undefined>;
+  close(): Promise<void>;
+}
+
+export interface PollRequest {
+  readonly partitions: ReadonlySet<number> | 'all';
+  readonly maxRecords: number;
+  readonly waitMs: number;
+}
+
+export interface PartitionState {
+  /** What people call it: a file's path, `topic-3`. Stable over restarts. */
+  readonly name: string;
+  /** Where the next read begins. */
+  readonly position: number;
+  /** The end as last seen; for lag and progress, in the units of `position`. */
+  readonly end: number | undefined;
+  /** Nothing more will ever come. */
+  readonly done: boolean;
+}
+
+/** A stretch of one partition, ready to be decoded: the unit that an epoch's record names. */
+export interface Chunk {
+  readonly partition: number;
+  /** First position, and the position after the last record. */
+  readonly from: number;
+  readonly to: number;
+  /** Records in the body in order: blank lines do not count, `rejected` ones do not either. */
+  readonly records: number;
+  /**
+   * The records' offsets as runs of consecutive numbers, in order, `records` in all: a Kafka offset, a row number of
+   * Parquet, the ordinal of a line's record in its file. With the partition they identify a row for good.
+   */
+  readonly runs: readonly OffsetRun[];
+  readonly body: ChunkBody;
+  /** Records that the reader itself could not hand on; straight to the dead letters. */
+  readonly rejected: readonly RejectedRecord[];
+  /** Frees the body; called exactly once, when it has been decoded. */
+  release(): void;
+}
+
+export interface OffsetRun {
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface RejectedRecord {
+  readonly offset: number;
+  readonly payload: Uint8Array | null;
+  readonly reason: string;
+}
+
+export type ChunkBody =
+  /** One JSON object a line. `byteOffset`: where the body starts in its file, for dead letters that name a byte. */
+  | { readonly kind: 'json'; readonly path: string; readonly bytes: number; readonly byteOffset?: number }
+  /** CSV records without their header. */
+  | {
+      readonly kind: 'csv';
+      readonly path: string;
+      readonly bytes: number;
+      readonly byteOffset?: number;
+      readonly dialect: CsvDialect;
+    }
+  /** A SELECT that gives the plan's columns by name, typed, in record order, and does not fail. */
+  | { readonly kind: 'query'; readonly sql: Sql };
+
+export interface CsvDialect {
+  readonly delimiter: string;
+  readonly quote: string;
+  readonly escape: string;
+  /** The text that means NULL, besides an empty unquoted field. */
+  readonly nullText: string;
+  /** The columns of the file in order; undefined entries are not declared and skipped. */
+  readonly header: readonly (string | undefined)[];
+}
+
+/** A kind of sink for append-only input. */
+export interface SinkConnector {
+  readonly name: string;
+  readonly doc: string;
+  readonly options: OptionSpecs;
+  plan(declaration: SinkDeclaration): SinkPlan;
+}
+
+export interface SinkDeclaration {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly options: OptionValues;
+  readonly span: Span;
+  readonly cwd: string;
+}
+
+export interface SinkPlan {
+  open(context: SinkContext): SinkWriter;
+}
+
+export interface SinkContext {
+  /** Runs a statement such as COPY over the epoch's delta. */
+  run(sql: Sql): Promise<void>;
+  query(sql: Sql): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Where `print` prints: rows of one epoch. */
+  print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
+}
+
+/** Writes one epoch in two steps: `stage` may be undone or repeated, `publish` makes it seen. */
+export interface SinkWriter {
+  open(): Promise<void>;
+  /** Writes the rows of `delta` (a table) aside. */
+  stage(epoch: number, delta: Sql, rows: number): Promise<void>;
+  /** After the epoch is committed: makes what was staged visible. */
+  publish(epoch: number): Promise<void>;
+  close(): Promise<void>;
+}

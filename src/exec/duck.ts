@@ -1,0 +1,87 @@
+import { DuckDBInstance, type DuckDBConnection, type Json } from '@duckdb/node-api';
+import type { Column } from '../base/schema.ts';
+import type { Sql } from '../base/sql.ts';
+
+/**
+ * The only module that knows DuckDB's client. One `Duck` is one DuckDB instance; its connections may run at the same
+ * time, each one statement at a time.
+ */
+export class Duck {
+  private readonly instance: DuckDBInstance;
+
+  private constructor(instance: DuckDBInstance) {
+    this.instance = instance;
+  }
+
+  /** Opens `:memory:` or a file. `settings` are DuckDB's own, such as `{ threads: '2', memory_limit: '1GB' }`. */
+  static async open(path: string, settings: Readonly<Record<string, string>> = {}): Promise<Duck> {
+    return new Duck(await DuckDBInstance.create(path, { ...settings }));
+  }
+
+  async connect(): Promise<DuckConnection> {
+    return new DuckConnection(await this.instance.connect());
+  }
+
+  close(): void {
+    this.instance.closeSync();
+  }
+}
+
+export interface Table {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Json[])[];
+}
+
+export class DuckConnection {
+  private readonly connection: DuckDBConnection;
+  /** Statements run so far; EXPLAIN ANALYZE and the tests count with it. */
+  statements = 0;
+
+  constructor(connection: DuckDBConnection) {
+    this.connection = connection;
+  }
+
+  /** Runs a statement whose rows nobody wants; the number of rows it changed. */
+  async run(statement: Sql): Promise<number> {
+    this.statements++;
+    const result = await this.connection.run(statement.text);
+    return result.rowsChanged;
+  }
+
+  /** Rows as plain JavaScript values: BIGINT as bigint, TIMESTAMP as Date, DECIMAL as number, BLOB as bytes. */
+  async rows(statement: Sql): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    this.statements++;
+    const reader = await this.connection.runAndReadAll(statement.text);
+    return reader.getRowObjectsJS();
+  }
+
+  /** Columns with DuckDB's types and rows as JSON values: what is too wide for a number (BIGINT, DECIMAL) is a string. */
+  async table(statement: Sql): Promise<Table> {
+    this.statements++;
+    const reader = await this.connection.runAndReadAll(statement.text);
+    const names = reader.columnNames();
+    return {
+      columns: reader.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() })),
+      rows: reader.getRowsJson(),
+    };
+  }
+
+  /** The first column of the first row as text (cast it to VARCHAR yourself); undefined where there is no row or a NULL. */
+  async text(statement: Sql): Promise<string | undefined> {
+    this.statements++;
+    const reader = await this.connection.runAndReadAll(statement.text);
+    const value = reader.getRowsJson()[0]?.[0];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** One text value through a prepared statement, for SQL text that is itself an argument: `json_serialize_sql(?::VARCHAR)`. */
+  async call(statement: Sql, argument: string): Promise<string> {
+    this.statements++;
+    const reader = await this.connection.runAndReadAll(statement.text, [argument]);
+    return String(reader.getRowsJson()[0]?.[0]);
+  }
+
+  close(): void {
+    this.connection.closeSync();
+  }
+}

@@ -1,0 +1,130 @@
+import type { Span } from '../base/errors.ts';
+import type { Option } from '../base/options.ts';
+
+/** A name as written (unquoted) and where it stands. */
+export interface Name {
+  readonly text: string;
+  readonly span: Span;
+}
+
+/**
+ * DuckDB text made from the user's, with the way back. `text` is what DuckDB parses; `origin(offset)` maps an offset
+ * (UTF-16) of `text` to the user's script.
+ */
+export interface MappedText {
+  readonly text: string;
+  /** The stretch of the script that it was made from. */
+  readonly span: Span;
+  origin(offset: number): number;
+}
+
+export type Emit = { readonly kind: 'changes' | 'on-window-close'; readonly span: Span };
+
+/** A SELECT (with its CTEs, set operations, VALUES), EMIT lifted off and the dialect's spellings rewritten. */
+export interface Query {
+  readonly sql: MappedText;
+  readonly emit: Emit | undefined;
+}
+
+export type ColumnDefinition =
+  | { readonly kind: 'physical'; readonly name: Name; readonly type: MappedText }
+  | { readonly kind: 'computed'; readonly name: Name; readonly expression: MappedText }
+  | { readonly kind: 'proctime'; readonly name: Name }
+  | { readonly kind: 'metadata'; readonly name: Name; readonly type: MappedText; readonly from: Name };
+
+/** `WATERMARK FOR column AS expression`. */
+export interface WatermarkDefinition {
+  readonly column: Name;
+  readonly expression: MappedText;
+  readonly span: Span;
+}
+
+interface Base {
+  /** The whole statement without its semicolon. */
+  readonly span: Span;
+}
+
+/** CREATE SOURCE / STREAM / TABLE … WITH (connector = …), and CREATE SINK without a query or a TABLE used as one. */
+export interface CreateSource extends Base {
+  readonly kind: 'create-source';
+  readonly word: 'source' | 'stream' | 'table';
+  readonly name: Name;
+  readonly ifNotExists: boolean;
+  readonly columns: readonly ColumnDefinition[];
+  readonly watermark: WatermarkDefinition | undefined;
+  readonly options: readonly Option[];
+}
+
+export interface CreateView extends Base {
+  readonly kind: 'create-view';
+  readonly materialized: boolean;
+  readonly name: Name;
+  readonly ifNotExists: boolean;
+  /** `CREATE VIEW v (a, b) AS …` */
+  readonly columnNames: readonly Name[];
+  readonly query: Query;
+}
+
+export interface CreateSink extends Base {
+  readonly kind: 'create-sink';
+  readonly name: Name;
+  readonly ifNotExists: boolean;
+  readonly columns: readonly ColumnDefinition[];
+  readonly options: readonly Option[];
+  readonly query: Query | undefined;
+}
+
+export interface InsertInto extends Base {
+  readonly kind: 'insert';
+  readonly target: Name;
+  readonly columnNames: readonly Name[];
+  readonly query: Query;
+}
+
+export interface Select extends Base {
+  readonly kind: 'select';
+  readonly query: Query;
+}
+
+export interface SetOption extends Base {
+  readonly kind: 'set';
+  readonly name: Name;
+  readonly value: string;
+  readonly valueSpan: Span;
+}
+
+export interface Drop extends Base {
+  readonly kind: 'drop';
+  readonly object: 'source' | 'stream' | 'table' | 'view' | 'sink';
+  readonly name: Name;
+  readonly ifExists: boolean;
+}
+
+export interface Show extends Base {
+  readonly kind: 'show';
+  /** `SHOW CREATE name` has `name`; `SHOW timezone` and the like are `variable` with `name`. */
+  readonly what: 'tables' | 'sources' | 'views' | 'sinks' | 'create' | 'variable';
+  readonly name: Name | undefined;
+}
+
+export interface Describe extends Base {
+  readonly kind: 'describe';
+  readonly name: Name;
+}
+
+export interface Explain extends Base {
+  readonly kind: 'explain';
+  readonly analyze: boolean;
+  readonly format: 'text' | 'json';
+  /** A SELECT, CREATE VIEW, CREATE SINK, INSERT, or the name of a view. */
+  readonly subject: Statement | Name;
+}
+
+export type Statement =
+  CreateSource | CreateView | CreateSink | InsertInto | Select | SetOption | Drop | Show | Describe | Explain;
+
+export interface Script {
+  readonly name: string;
+  readonly text: string;
+  readonly statements: readonly Statement[];
+}
