@@ -1,0 +1,122 @@
+import type { Column } from './schema.ts';
+
+/** What `open` takes. Every part has a default: a database in memory, no state folder, the current folder. */
+export interface OpenOptions {
+  /** The results database: a path, or `:memory:` (the default). */
+  readonly db?: string;
+  /** The state folder; none where absent. */
+  readonly state?: string;
+  /** Relative paths in options of sources and sinks resolve against it. */
+  readonly cwd?: string;
+  /** `${NAME}` in the SQL: these first, then the environment. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** The least time from one batch's start to the next one's, ms; 100. */
+  readonly batchIntervalMs?: number;
+  /** The most records of an epoch. */
+  readonly maxBatchRows?: number;
+  /** DuckDB's memory_limit, such as `512MB`; what is over it spills beside the state. */
+  readonly memoryLimit?: string;
+  /** DuckDB's threads; the number of cores. */
+  readonly threads?: number;
+  /** First remove what an earlier run made, in a state folder and a database that streamsql knows as its own. */
+  readonly fresh?: boolean;
+  /** The stem of the file that is run; names the default Kafka group. */
+  readonly stem?: string;
+}
+
+export interface RunOptions {
+  /** Aborting it ends the run in good order: the batch is finished and committed. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: RunEvent) => void;
+}
+
+/** Rows as JSON values: what is too wide for a JSON number (BIGINT, DECIMAL, HUGEINT) is a string. */
+export interface ResultTable {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+export interface SourceProgress {
+  readonly name: string;
+  /** Records read so far in this run. */
+  readonly rows: number;
+  readonly late: number;
+  readonly deadLetters: number;
+  /** Of the first dead letter. */
+  readonly firstReason: string | undefined;
+  /** Records, bytes or rows yet to be read as far as the source knows its end; `done` of `total` in the same unit. */
+  readonly done: number;
+  readonly total: number | undefined;
+  /** Microseconds since 1970-01-01 UTC; undefined before there is one. */
+  readonly watermark: bigint | undefined;
+  /** The partition whose watermark is the source's, where there are several. */
+  readonly heldBackBy: string | undefined;
+  /** 'waiting for broker …'; undefined when all is well. */
+  readonly notice: string | undefined;
+}
+
+export interface Progress {
+  readonly epoch: number;
+  /** Since the first read, seconds. */
+  readonly seconds: number;
+  readonly rowsIn: number;
+  /** Over the last seconds. */
+  readonly rowsPerSecond: number;
+  readonly sources: readonly SourceProgress[];
+}
+
+export interface RunSummary {
+  /** From the first read to the last commit. */
+  readonly seconds: number;
+  readonly epochs: number;
+  readonly rowsIn: number;
+  readonly rowsPerSecond: number;
+  readonly late: number;
+  readonly deadLetters: number;
+  readonly sources: readonly SourceProgress[];
+  /** Rows of each materialized view at the end, and how many input rows were late for it. */
+  readonly views: readonly { readonly name: string; readonly rows: number; readonly late: number }[];
+  /** Ended because it was asked to, not because the input ended. */
+  readonly interrupted: boolean;
+}
+
+export type RunEvent =
+  | {
+      readonly event: 'start';
+      readonly db: string;
+      readonly state: string | undefined;
+      readonly bounded: boolean;
+      readonly sources: readonly { readonly name: string; readonly connector: string; readonly bounded: boolean }[];
+      readonly views: readonly string[];
+    }
+  | ({ readonly event: 'epoch' } & Progress)
+  /** Between epochs, about once a second, also while nothing comes. */
+  | ({ readonly event: 'progress' } & Progress)
+  | { readonly event: 'warning'; readonly message: string }
+  /** What a `print` sink, or a continuous SELECT over a source, shows of one epoch. */
+  | { readonly event: 'rows'; readonly sink: string; readonly table: ResultTable }
+  /** A closing SELECT (also SHOW, DESCRIBE, EXPLAIN): `sql` is its text as written. */
+  | { readonly event: 'result'; readonly sql: string; readonly table: ResultTable }
+  | ({ readonly event: 'done' } & RunSummary);
+
+export interface ExplainOptions {
+  readonly format?: 'text' | 'json';
+  /** Run the file first (its sources must be bounded) and add rows, statements and time to each operator. */
+  readonly analyze?: boolean;
+}
+
+/** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
+export interface Engine {
+  /**
+   * Declares what the statements say; nothing runs yet. A trailing SELECT is kept for the end of the run; SHOW,
+   * DESCRIBE and EXPLAIN answer at once. `name` is what errors call the text. Throws StreamsqlError with a span into
+   * `text`; after an error nothing of `text` is declared.
+   */
+  sql(text: string, name?: string): Promise<readonly { readonly sql: string; readonly table: ResultTable }[]>;
+  /** Runs until the input ends or the signal aborts. Throws StreamsqlError. Once per engine. */
+  run(options?: RunOptions): Promise<RunSummary>;
+  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. */
+  query(sql: string): Promise<ResultTable>;
+  explain(options?: ExplainOptions): Promise<string>;
+  close(): Promise<void>;
+}
