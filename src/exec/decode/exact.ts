@@ -1,0 +1,146 @@
+import { StreamsqlError } from '../../base/errors.ts';
+import type { Chunk, ScratchPool } from '../../base/connector.ts';
+import { sql } from '../../base/sql.ts';
+import type { DuckConnection } from '../duck.ts';
+import { shorten } from './json-scan.ts';
+import type { DeadLetter, DecodePlan } from './plan.ts';
+import { mergeBatches, reading, type Batch } from './read.ts';
+import { csvRecords } from './records-csv.ts';
+import { jsonRecords } from './records-json.ts';
+import { queryRecords } from './records-query.ts';
+import type { Records } from './records.ts';
+import { VERDICT, verdictSelect } from './select.ts';
+import { parseType } from './type.ts';
+
+/** What is left of the chunks once each record has had its verdict. */
+export interface Examined {
+  readonly batches: readonly Batch[];
+  /** By chunk: ordinals of the records that are out, ascending. */
+  readonly dropped: readonly (readonly number[])[];
+  readonly dead: readonly DeadLetter[];
+}
+
+/**
+ * Judges each record by itself, where the fast path has failed: the good ones are left in batches that the very same
+ * statement then decodes. A record's verdict never depends on what stands beside it.
+ */
+export async function examine(
+  connection: DuckConnection,
+  plan: DecodePlan,
+  chunks: readonly Chunk[],
+  scratch: ScratchPool,
+): Promise<Examined & { close(): Promise<void> }> {
+  const queries: { close(): Promise<void> }[] = [];
+  const records: Records[] = [];
+  for (const [index, chunk] of chunks.entries()) {
+    const { body } = chunk;
+    if (body.kind === 'json') records.push(await jsonRecords(connection, chunk, body, scratch));
+    else if (body.kind === 'csv') records.push(await csvRecords(chunk, body, scratch));
+    else {
+      const query = await queryRecords(connection, chunk, body, index);
+      queries.push(query);
+      records.push(query);
+    }
+  }
+  await judge(connection, plan, chunks, records);
+  const dropped = records.map(({ rejected }) => [...rejected.keys()].sort((a, b) => a - b));
+  const dead: DeadLetter[] = [];
+  for (const [c, ordinals] of dropped.entries()) {
+    const described = (await records[c]?.describe(ordinals)) ?? [];
+    described.forEach(({ payload, offset }, i) => {
+      const reason = records[c]?.rejected.get(ordinals[i] ?? 0) ?? '';
+      dead.push({ partition: chunks[c]?.partition ?? 0, offset, payload, reason });
+    });
+  }
+  return {
+    batches: await batchesLeft(records),
+    dropped,
+    dead,
+    close: async () => {
+      for (const query of queries) await query.close();
+    },
+  };
+}
+
+async function batchesLeft(records: readonly Records[]): Promise<readonly Batch[]> {
+  const batches = await Promise.all(records.map((each) => each.batch()));
+  return mergeBatches(batches.filter((batch) => batch !== undefined));
+}
+
+async function judge(
+  connection: DuckConnection,
+  plan: DecodePlan,
+  chunks: readonly Chunk[],
+  records: readonly Records[],
+): Promise<void> {
+  const columns = plan.columns.map(({ name, type }) => ({ name, type: parseType(type) }));
+  const table = sql`"$verdicts"`;
+  let watched: 'watch' | 'kept' = 'watch';
+  for (;;) {
+    const batches = await batchesLeft(records);
+    if (batches.length === 0) return;
+    try {
+      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, batches, watched)}`);
+    } catch (error) {
+      const found = records.map((each) => each.examine(columns));
+      if (found.includes(true)) continue;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StreamsqlError('EXECUTION', `source ${plan.source} cannot be decoded: ${reason}`, { cause: error });
+    }
+    const rows = await connection.rows(
+      sql`SELECT CAST(rowid AS INTEGER) AS row, v, t FROM ${table} WHERE v <> ${VERDICT.good} ORDER BY rowid`,
+    );
+    await connection.run(sql`DROP TABLE ${table}`);
+    const find = recordAt(chunks, records);
+    const digits = new Map<Records, number[]>();
+    for (const row of rows) {
+      const { of, ordinal } = find(Number(row['row']));
+      const verdict = Number(row['v']);
+      if (verdict === VERDICT.lostDigits) listOf(digits, of).push(ordinal);
+      else of.reject(ordinal, reasonOf(plan, verdict, row['t']));
+    }
+    if (digits.size === 0) return;
+    watched = 'kept';
+    for (const [of, ordinals] of digits) of.keepDigits(ordinals, exactColumns(plan));
+  }
+}
+
+/** Which record a row of the verdicts is; to be asked in ascending order, before any of them is rejected. */
+function recordAt(
+  chunks: readonly Chunk[],
+  records: readonly Records[],
+): (row: number) => { readonly of: Records; readonly ordinal: number } {
+  const left = records.map(({ rejected }, c) => {
+    const ordinals: number[] = [];
+    for (let i = 0; i < (chunks[c]?.records ?? 0); i++) if (!rejected.has(i)) ordinals.push(i);
+    return ordinals;
+  });
+  let chunk = 0;
+  let before = 0;
+  return (row) => {
+    while (row >= before + (left[chunk]?.length ?? Infinity)) before += left[chunk++]?.length ?? 0;
+    const [of, ordinal] = [records[chunk], left[chunk]?.[row - before]];
+    if (of === undefined || ordinal === undefined)
+      throw new StreamsqlError('INTERNAL', `no record stands behind row ${row} of the verdicts`);
+    return { of, ordinal };
+  };
+}
+
+function listOf(lists: Map<Records, number[]>, of: Records): number[] {
+  const list = lists.get(of) ?? [];
+  lists.set(of, list);
+  return list;
+}
+
+function exactColumns(plan: DecodePlan): ReadonlySet<string> {
+  const { columns } = reading(plan, { kind: 'json', paths: [], longest: 0 });
+  return new Set(columns.filter(({ lostDigits }) => lostDigits !== undefined).map(({ name }) => name));
+}
+
+function reasonOf(plan: DecodePlan, verdict: number, text: unknown): string {
+  if (verdict === VERDICT.eventTime) return `the event time ${plan.eventTime ?? ''} is NULL or infinite`;
+  const physical = plan.columns[verdict - 1];
+  if (physical !== undefined) return `column ${physical.name}: '${shorten(String(text))}' is no ${physical.type}`;
+  const computed = plan.computed[verdict - 1 - plan.columns.length];
+  return `computed column ${computed?.name ?? ''} fails: ${shorten(computed?.expression.text ?? '', 100)}`;
+}

@@ -1,0 +1,59 @@
+import type { Column } from '../../base/schema.ts';
+import type { Sql } from '../../base/sql.ts';
+
+/** What one source's records become. */
+export interface DecodePlan {
+  /** What errors call the source; computed columns may qualify names with it. */
+  readonly source: string;
+  /** A record that does not decode throws DATA instead of becoming a dead letter. */
+  readonly strict: boolean;
+  /** The physical columns, in order, with DuckDB types. */
+  readonly columns: readonly Column[];
+  /** Evaluated over the physical columns only. */
+  readonly computed: readonly { readonly name: string; readonly expression: Sql; readonly type: string }[];
+  /** TIMESTAMP columns stamped with the epoch's clock. */
+  readonly proctime: readonly string[];
+  /** The watermark's column (physical or computed, TIMESTAMP or TIMESTAMPTZ): NULL or infinite makes a dead letter. */
+  readonly eventTime: string | undefined;
+  /** Whether to add `$p INTEGER` and `$o BIGINT`, the record's partition and offset. */
+  readonly identity: boolean;
+}
+
+/** What became of the chunks. The table's columns are the physical, the computed, the proctime ones, then the identity. */
+export interface Decoded {
+  /** Rows in the table: rowids `0 .. rows - 1`, in the order of the chunks. */
+  readonly rows: number;
+  readonly segments: readonly Segment[];
+  /** By stretches of at most 2,048 rows of one partition, in order; empty without `eventTime`. */
+  readonly times: readonly Stretch[];
+  /** By partition, then offset. */
+  readonly dead: readonly DeadLetter[];
+}
+
+/** Consecutive rows with consecutive offsets: row `firstRow + i` has offset `firstOffset + i`. */
+export interface Segment {
+  readonly partition: number;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly firstOffset: number;
+}
+
+/** Least and greatest event time of some rows of one partition, in microseconds since 1970-01-01 UTC. */
+export interface Stretch {
+  readonly partition: number;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly min: bigint;
+  readonly max: bigint;
+}
+
+export interface DeadLetter {
+  readonly partition: number;
+  /** The record's offset; of a record of a JSON or CSV file the byte at which it starts. */
+  readonly offset: number;
+  /** Invalid UTF-8 shows as U+FFFD; a long payload is cut, and says so. Null where the record had none. */
+  readonly payload: string | null;
+  readonly reason: string;
+}
+
+export const STRETCH_ROWS = 2048;

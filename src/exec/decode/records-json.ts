@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+import type { Chunk, ScratchPool } from '../../base/connector.ts';
+import { sql } from '../../base/sql.ts';
+import type { DuckConnection } from '../duck.ts';
+import { misfit, quoteNumbers, scanJson } from './json-scan.ts';
+import { ByteRecords } from './records-bytes.ts';
+import type { Records } from './records.ts';
+import type { Batch } from './read.ts';
+import type { StructField } from './type.ts';
+
+const LF = 10;
+const OPEN = 123;
+
+/** Opens a chunk of JSON lines for examination: what is no JSON object is out from the start. */
+export async function jsonRecords(
+  connection: DuckConnection,
+  chunk: Chunk,
+  body: Chunk['body'] & { kind: 'json' },
+  scratch: ScratchPool,
+): Promise<Records> {
+  const bytes = await readFile(body.path);
+  const records = new ByteRecords(chunk, body.byteOffset, bytes, linesOf(bytes));
+  if (!isUtf8(bytes)) {
+    for (const i of records.left()) if (!isUtf8(records.slice(i))) records.reject(i, 'malformed JSON: invalid UTF-8');
+  }
+  await rejectMalformed(connection, records, scratch);
+  for (const i of records.left())
+    if (records.bytes[records.starts[i] ?? 0] !== OPEN) records.reject(i, 'not a JSON object');
+  return new JsonRecords(records, body.path, scratch);
+}
+
+/** Lines that are not blank, without the white space around them, as read_json splits them. */
+function linesOf(bytes: Buffer): { starts: number[]; ends: number[] } {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const feed = bytes.indexOf(LF, at);
+    const next = feed === -1 ? bytes.length : feed + 1;
+    let end = feed === -1 ? bytes.length : feed;
+    while (at < end && isSpace(bytes[at])) at++;
+    while (end > at && isSpace(bytes[end - 1])) end--;
+    if (at < end) {
+      starts.push(at);
+      ends.push(end);
+    }
+    at = next;
+  }
+  return { starts, ends };
+}
+
+const isSpace = (byte: number | undefined): boolean =>
+  byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13 && byte !== LF);
+
+/** DuckDB's own parser says which lines are no JSON, so that this path and the fast one cannot differ. */
+async function rejectMalformed(connection: DuckConnection, records: ByteRecords, scratch: ScratchPool): Promise<void> {
+  const left = [...records.left()];
+  if (left.length === 0) return;
+  const path = await records.write(scratch);
+  // The last element is what follows the last line feed: nothing.
+  const bad = await connection.text(
+    sql`SELECT CAST(list_filter(list_transform(string_split(content, chr(10)), lambda x, i: CASE WHEN json_valid(x) THEN 0 ELSE i END), lambda i: i > 0) AS VARCHAR) FROM read_text(${path})`,
+  );
+  for (const line of numbers(bad)) {
+    const ordinal = left[line - 1];
+    if (ordinal !== undefined) records.reject(ordinal, malformed(records.text(ordinal)));
+  }
+}
+
+const numbers = (list: string | undefined): readonly number[] => (list?.match(/\d+/g) ?? []).map(Number);
+
+function malformed(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    if (error instanceof Error) return `malformed JSON: ${error.message}`;
+  }
+  return 'malformed JSON: a surrogate without its other half';
+}
+
+class JsonRecords implements Records {
+  private readonly records: ByteRecords;
+  private readonly path: string;
+  private readonly scratch: ScratchPool;
+
+  constructor(records: ByteRecords, path: string, scratch: ScratchPool) {
+    this.records = records;
+    this.path = path;
+    this.scratch = scratch;
+  }
+
+  get rejected(): ReadonlyMap<number, string> {
+    return this.records.rejected;
+  }
+
+  reject(ordinal: number, reason: string): void {
+    this.records.reject(ordinal, reason);
+  }
+
+  examine(columns: readonly StructField[]): boolean {
+    const before = this.records.rejected.size;
+    for (const i of this.records.left()) {
+      const reason = misfit(scanJson(this.records.text(i)), columns);
+      if (reason !== undefined) this.records.reject(i, reason);
+    }
+    return this.records.rejected.size > before;
+  }
+
+  keepDigits(ordinals: readonly number[], columns: ReadonlySet<string>): void {
+    for (const i of ordinals) this.records.rewritten.set(i, Buffer.from(quoteNumbers(this.records.text(i), columns)));
+  }
+
+  async batch(): Promise<Batch | undefined> {
+    if (this.records.rejected.size === this.records.count) return undefined;
+    const own = this.records.rejected.size === 0 && this.records.rewritten.size === 0;
+    const path = own ? this.path : await this.records.write(this.scratch);
+    return { kind: 'json', paths: [path], longest: this.records.longest() };
+  }
+
+  describe(ordinals: readonly number[]): ReturnType<Records['describe']> {
+    return this.records.describe(ordinals);
+  }
+}

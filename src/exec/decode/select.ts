@@ -1,0 +1,90 @@
+import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
+import type { DecodePlan } from './plan.ts';
+import { reading, type Batch, type BatchReading, type Reading } from './read.ts';
+
+/**
+ * The rows of the batches as the plan's table has them. It fails where any record does not fit; `guarded` makes it fail
+ * also for a record that is `null` (which reads as a row of NULLs) and for a number whose digits a double lost.
+ */
+export function decodeSelect(plan: DecodePlan, batches: readonly Batch[], clock: bigint, guarded: boolean): Sql {
+  const physical = unionAll(
+    batches.map((batch) => physicalSelect(reading(plan, batch), guarded && batch.kind === 'json')),
+  );
+  const from = batches.length === 0 ? noRows(plan) : physical;
+  const computed = plan.computed.map(
+    ({ name, expression, type }) => sql`CAST((${expression}) AS ${raw(type)}) AS ${ident(name)}`,
+  );
+  const stamped = plan.proctime.map((name) => sql`${timestamp(clock)} AS ${ident(name)}`);
+  const columns = [...plan.columns.map(({ name }) => ident(name)), ...computed, ...stamped];
+  return sql`SELECT ${join(columns)} FROM (${from}) AS ${ident(plan.source)}`;
+}
+
+function physicalSelect({ columns, from }: BatchReading, guarded: boolean): Sql {
+  const values = columns.map((column) => {
+    const value = column.value('CAST');
+    if (!guarded || column.lostDigits === undefined) return value;
+    return sql`CASE WHEN ${column.lostDigits} THEN error('digits') ELSE ${value} END`;
+  });
+  const empty = columns.map((column) => sql`${column.raw} IS NULL`);
+  const [head = raw('NULL')] = values;
+  if (guarded)
+    values[0] = sql`CASE WHEN ${empty.length === 0 ? raw('true') : join(empty, ' AND ')} THEN error('empty') ELSE ${head} END`;
+  if (values.length === 0) return sql`SELECT 1 AS "$row" FROM ${from}`;
+  return sql`SELECT ${join(values.map((value, i) => sql`${value} AS ${ident(columns[i]?.name ?? '$row')}`))} FROM ${from}`;
+}
+
+const unionAll = (selects: readonly Sql[]): Sql => join(selects, ' UNION ALL ');
+
+const noRows = (plan: DecodePlan): Sql =>
+  sql`SELECT ${join([raw('1 AS "$row"'), ...plan.columns.map(({ name, type }) => sql`CAST(NULL AS ${raw(type)}) AS ${ident(name)}`)])} WHERE false`;
+
+/** What `verdictSelect` says of a record besides the number of the column that does not fit, from 1. */
+export const VERDICT = { good: 0, lostDigits: -1, eventTime: -2 } as const;
+
+/**
+ * One row for each record: `v`, the verdict, and `t`, the text of the first column that does not fit (columns are
+ * counted through the physical and then the computed ones). Lost digits are watched for until they are kept. Fails
+ * only where the bytes themselves do not read.
+ */
+export function verdictSelect(plan: DecodePlan, batches: readonly Batch[], digits: 'watch' | 'kept'): Sql {
+  return unionAll(batches.map((batch) => verdictOf(plan, reading(plan, batch), digits === 'watch')));
+}
+
+function verdictOf(plan: DecodePlan, { columns, from }: BatchReading, watch: boolean): Sql {
+  const lost = watch ? columns.flatMap((column) => column.lostDigits ?? []) : [];
+  const misfits = columns.map((column, i) => ({ when: misfit(column), code: i + 1, text: column.raw }));
+  const cases = [
+    ...(lost.length === 0 ? [] : [sql`WHEN ${join(lost, ' OR ')} THEN ${VERDICT.lostDigits}`]),
+    ...misfits.map(({ when, code }) => sql`WHEN ${when} THEN ${code}`),
+  ];
+  const texts = misfits.map(({ when, text }) => sql`WHEN ${when} THEN left(CAST(${text} AS VARCHAR), 100)`);
+  const values = columns.map((column) => sql`${attempt(column)} AS ${ident(column.name)}`);
+  const inner = sql`SELECT ${join([sql`${caseOf(cases, raw('0'))} AS "$v"`, sql`${caseOf(texts, raw('NULL'))} AS "$t"`, ...values])} FROM ${from}`;
+  const later = plan.computed.map(
+    ({ expression, type }, i) =>
+      sql`WHEN TRY(struct_pack(v := CAST((${expression}) AS ${raw(type)}))) IS NULL THEN ${columns.length + i + 1}`,
+  );
+  const time = eventTime(plan);
+  if (time !== undefined) later.push(sql`WHEN ${time} IS NULL OR NOT isfinite(${time}) THEN ${VERDICT.eventTime}`);
+  const outer = caseOf([raw('WHEN "$v" <> 0 THEN "$v"'), ...later], raw('0'));
+  return sql`SELECT CAST(${outer} AS INTEGER) AS v, CAST("$t" AS VARCHAR) AS t FROM (${inner}) AS ${ident(plan.source)}`;
+}
+
+/** Whether the raw value does not become one of the column's type. */
+const misfit = (column: Reading): Sql =>
+  column.scalar
+    ? sql`(${column.raw} IS NOT NULL AND ${column.value('TRY_CAST')} IS NULL)`
+    : sql`(TRY(struct_pack(v := ${column.value('CAST')})) IS NULL)`;
+
+const attempt = (column: Reading): Sql =>
+  column.scalar ? column.value('TRY_CAST') : sql`TRY(${column.value('CAST')})`;
+
+function eventTime(plan: DecodePlan): Sql | undefined {
+  if (plan.eventTime === undefined) return undefined;
+  const computed = plan.computed.find(({ name }) => name === plan.eventTime);
+  if (computed === undefined) return ident(plan.eventTime);
+  return sql`TRY(CAST((${computed.expression}) AS ${raw(computed.type)}))`;
+}
+
+const caseOf = (whens: readonly Sql[], otherwise: Sql): Sql =>
+  whens.length === 0 ? otherwise : sql`CASE ${join(whens, ' ')} ELSE ${otherwise} END`;
