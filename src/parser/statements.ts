@@ -1,5 +1,6 @@
 import type { Span } from '../base/errors.ts';
 import type { Option } from '../base/options.ts';
+import type { Secret } from './variables.ts';
 
 /** A name as written (unquoted) and where it stands. */
 export interface Name {
@@ -127,4 +128,6 @@ export interface Script {
   readonly name: string;
   readonly text: string;
   readonly statements: readonly Statement[];
+  /** Values of variables that must not be printed, and are part of options and of mapped text: for `redact`. */
+  readonly secrets: readonly Secret[];
 }

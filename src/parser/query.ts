@@ -1,0 +1,31 @@
+import { liftEmit } from './emit.ts';
+import { rewrite, spanOf, type ScriptContext } from './rewrite.ts';
+import type { Query } from './statements.ts';
+import { TokenCursor } from './token-cursor.ts';
+import type { Token } from './tokens.ts';
+
+export const QUERY_STARTS = ['SELECT', 'WITH', 'VALUES', 'FROM', 'TABLE'] as const;
+
+/** Whether a query begins here, perhaps inside of parentheses. */
+export function seesQuery(cursor: TokenCursor): boolean {
+  let ahead = 0;
+  while (cursor.peek(ahead)?.key === '(') ahead++;
+  return QUERY_STARTS.some((word) => cursor.peek(ahead)?.key === word);
+}
+
+/** The rest of the statement as a query. */
+export function readQuery(context: ScriptContext, cursor: TokenCursor): Query {
+  if (!seesQuery(cursor)) {
+    while (cursor.takes('('));
+    throw cursor.unexpected('a query', QUERY_STARTS);
+  }
+  const tokens = cursor.rest();
+  cursor.jump(cursor.tokens.length);
+  return queryOf(context, tokens);
+}
+
+export function queryOf(context: ScriptContext, tokens: readonly Token[]): Query {
+  const { query, emit } = liftEmit(tokens);
+  const sql = rewrite(context, query);
+  return { sql: { ...sql, span: spanOf(query) }, emit };
+}
