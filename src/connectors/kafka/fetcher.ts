@@ -1,0 +1,182 @@
+import { fetchV17, ProtocolError } from '@platformatic/kafka';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Broker } from './broker.ts';
+import { READ_COMMITTED } from './cluster.ts';
+import { FetchResponseParser, type FetchedPartition, type FetchResponse } from './fetch-response.ts';
+import type { PartitionLog } from './partition-log.ts';
+import { nextOffset, readBatches, type Layout } from './record-batch.ts';
+
+export interface FetchTuning {
+  /** How long the broker may wait for a first record, ms. */
+  readonly maxWaitMs: number;
+  /** The most bytes of one response. */
+  readonly maxBytes: number;
+  /** What all partitions together may hold before they are taken, bytes. */
+  readonly prefetchBytes: number;
+}
+
+/** What a fetcher needs of its reader. */
+export interface FetchHost {
+  readonly topicId: string;
+  readonly layout: Layout;
+  readonly tuning: FetchTuning;
+  readonly partitionCount: number;
+  partition(index: number): PartitionLog | undefined;
+  /** The partitions that this node leads. */
+  partitionsOf(node: number): readonly PartitionLog[];
+  /** The node answered; something may have come. */
+  arrived(node: number): void;
+  /** The connection is lost. Resolves when it is worth trying again. */
+  lost(node: number, error: unknown): Promise<void>;
+  /** The broker refuses a partition. Resolves when it is worth trying again, or once the partition has failed. */
+  refused(log: PartitionLog, code: number): Promise<void>;
+  failed(log: PartitionLog, error: unknown): void;
+}
+
+interface Outcome {
+  readonly asked: readonly PartitionLog[];
+  readonly response?: FetchResponse;
+  readonly error?: unknown;
+}
+
+/** While another partition of the broker waits for room, a long wait at the broker would hold it up. */
+const SHORT_WAIT_MS = 5;
+const PARTITION_BYTES = 4 << 20;
+const FETCH = 1;
+const FETCH_VERSION = 17;
+
+/**
+ * Keeps one fetch in flight to one broker for the partitions that it leads and that have room. The next one leaves
+ * before the records of the last are copied: the headers alone tell where it goes on.
+ */
+export class Fetcher {
+  private readonly node: number;
+  private readonly broker: Broker;
+  private readonly host: FetchHost;
+  private readonly parser = new FetchResponseParser();
+  private readonly finished: Promise<void>;
+  private stopped = false;
+  private rotation = 0;
+  private wakeUp: (() => void) | undefined;
+
+  constructor(node: number, broker: Broker, host: FetchHost) {
+    this.node = node;
+    this.broker = broker;
+    this.host = host;
+    this.finished = this.run();
+  }
+
+  /** There is room again, or something new to lead. */
+  wake(): void {
+    this.wakeUp?.();
+  }
+
+  async close(): Promise<void> {
+    this.stopped = true;
+    this.wake();
+    await this.broker.close();
+    await this.finished;
+  }
+
+  private async run(): Promise<void> {
+    let pending: Promise<Outcome> | undefined;
+    for (;;) {
+      pending ??= this.send();
+      if (this.stopped) break;
+      if (pending === undefined) {
+        await new Promise<void>((resolve) => (this.wakeUp = resolve));
+        continue;
+      }
+      const { asked, response, error }: Outcome = await pending;
+      pending = undefined;
+      for (const log of asked) log.inFlight = false;
+      if (this.stopped) break;
+      if (response === undefined) {
+        await this.host.lost(this.node, error);
+        continue;
+      }
+      const fetched = this.advance(response);
+      pending = this.send();
+      for (const [log, part] of fetched) this.absorb(log, part, response.bytes);
+      this.host.arrived(this.node);
+      for (const [log, part] of fetched) if (part.error !== 0) await this.host.refused(log, part.error);
+      if (response.throttleMs > 0) await sleep(Math.min(response.throttleMs, 1000));
+    }
+    for (const log of (await pending)?.asked ?? []) log.inFlight = false;
+  }
+
+  /** Reads the headers: where each partition's next fetch begins. */
+  private advance(response: FetchResponse): [PartitionLog, FetchedPartition][] {
+    const fetched: [PartitionLog, FetchedPartition][] = [];
+    for (const part of response.partitions) {
+      const log = this.host.partition(part.index);
+      if (log === undefined) continue;
+      fetched.push([log, part]);
+      if (part.error !== 0) continue;
+      log.lastStable = part.lastStable;
+      const next = nextOffset(response.bytes, part.start, part.end);
+      if (next !== undefined && next > log.fetchOffset) {
+        log.fetchOffset = next;
+        log.partitionBytes = PARTITION_BYTES;
+      } else if (part.end > part.start) log.partitionBytes *= 2; // not one whole batch
+      log.incoming = part.end - part.start;
+    }
+    return fetched;
+  }
+
+  private absorb(log: PartitionLog, part: FetchedPartition, bytes: Buffer): void {
+    log.incoming = 0;
+    if (part.error !== 0) return;
+    log.aborted.announce(part.aborted);
+    try {
+      readBatches(bytes, part.start, part.end, log, this.host.layout);
+    } catch (error) {
+      this.host.failed(log, error);
+    }
+  }
+
+  /** Undefined where no partition has room. Never rejects. */
+  private send(): Promise<Outcome> | undefined {
+    const { tuning, topicId } = this.host;
+    const share = tuning.prefetchBytes / this.host.partitionCount;
+    const wanting = this.host.partitionsOf(this.node).filter((log) => !log.fetched && !log.failed);
+    const asked = wanting.filter((log) => !log.inFlight && log.bufferedBytes + log.incoming < share);
+    if (asked.length === 0 || this.stopped) return undefined;
+    // The broker fills a response in the order asked, so each partition is to be the first in its turn.
+    const first = this.rotation++ % asked.length;
+    const partitions = [...asked.slice(first), ...asked.slice(0, first)].map((log) => {
+      log.inFlight = true;
+      return {
+        partition: log.index,
+        currentLeaderEpoch: -1,
+        fetchOffset: BigInt(log.fetchOffset),
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: Math.min(log.partitionBytes, 1 << 30),
+      };
+    });
+    const waitMs = asked.length < wanting.length ? SHORT_WAIT_MS : tuning.maxWaitMs;
+    const topics = [{ topicId, partitions }];
+    return this.request(waitMs, topics).then(
+      (response) => ({ asked, response }),
+      (error: unknown) => ({ asked, error }),
+    );
+  }
+
+  private async request(waitMs: number, topics: fetchV17.FetchRequestTopic[]): Promise<FetchResponse> {
+    const connection = await this.broker.connect();
+    const { maxBytes } = this.host.tuning;
+    const response = await new Promise<FetchResponse>((resolve, reject) => {
+      connection.send<FetchResponse>(
+        FETCH,
+        FETCH_VERSION,
+        () => fetchV17.createRequest(waitMs, 1, maxBytes, READ_COMMITTED, 0, -1, topics, [], ''),
+        this.parser.parse,
+        true,
+        true,
+        (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(error)),
+      );
+    });
+    if (response.error !== 0) throw new ProtocolError(response.error);
+    return response;
+  }
+}

@@ -1,0 +1,136 @@
+import type { OffsetRun, PartitionState, RejectedRecord } from '../../base/connector.ts';
+import { AbortedTransactions } from './aborted.ts';
+import type { Segment, SegmentPool } from './segment.ts';
+
+/** What a poll takes of one partition: lines to be written, and what they are. */
+export interface Taken {
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+  readonly runs: readonly OffsetRun[];
+  readonly rejected: readonly RejectedRecord[];
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+  /** Give them back to the pool once the pieces are written. */
+  readonly emptied: readonly Segment[];
+}
+
+/** One partition: what has been fetched of it and not been taken yet. Offsets are Kafka's. */
+export class PartitionLog implements PartitionState {
+  readonly index: number;
+  readonly name: string;
+  readonly aborted = new AbortedTransactions();
+  /** Where a bounded read ends; undefined where it does not. */
+  readonly stop: number | undefined;
+  /** The node that leads it; -1 where there is none now. */
+  leader = -1;
+  /** In a request whose answer has not been absorbed. */
+  inFlight = false;
+  /** The most bytes to ask for: grown while a batch is larger. */
+  partitionBytes = 4 << 20;
+  /** Bytes of an answer that is about to be absorbed. */
+  incoming = 0;
+  /** The next offset to ask for. */
+  fetchOffset: number;
+  /** The next offset to be parsed. */
+  parsedTo: number;
+  /** The next offset to be taken. */
+  position: number;
+  /** The end that read_committed sees (the last stable offset), as last heard of. */
+  lastStable: number | undefined;
+  /** It cannot be read on. */
+  failed = false;
+  private readonly segments: Segment[] = [];
+  private readonly pool: SegmentPool;
+
+  constructor(topic: string, index: number, start: number, stop: number | undefined, pool: SegmentPool) {
+    this.index = index;
+    this.name = `${topic}-${index}`;
+    this.fetchOffset = this.parsedTo = this.position = start;
+    this.stop = stop;
+    this.pool = pool;
+  }
+
+  get end(): number | undefined {
+    return this.stop ?? this.lastStable;
+  }
+
+  get done(): boolean {
+    return this.stop !== undefined && this.position >= this.stop;
+  }
+
+  /** All that a bounded read wants has been asked for. */
+  get fetched(): boolean {
+    return this.stop !== undefined && this.fetchOffset >= this.stop;
+  }
+
+  get bufferedBytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.size, 0);
+  }
+
+  get bufferedRecords(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.remaining, 0);
+  }
+
+  /** Whether a take would move the position. */
+  get ready(): boolean {
+    return this.parsedTo > this.position;
+  }
+
+  /** A segment with room for lines of so many bytes and records, at the log's end. */
+  room(bytes: number, records: number): Segment {
+    const last = this.segments.at(-1);
+    if (last?.fits(bytes, records) === true) return last;
+    const next = this.pool.acquire(bytes, records);
+    next.to = this.parsedTo;
+    this.segments.push(next);
+    return next;
+  }
+
+  reject(offset: number, payload: Uint8Array | null, reason: string): void {
+    this.room(0, 0).reject({ offset, payload: payload === null ? null : Uint8Array.from(payload), reason });
+  }
+
+  /** A batch has been read or skipped: everything below `offset` is settled. */
+  settle(offset: number): void {
+    this.parsedTo = Math.min(offset, this.stop ?? offset);
+    const last = this.segments.at(-1);
+    (last ?? this.room(0, 0)).to = this.parsedTo;
+  }
+
+  /** The next records, at most so many; gaps and rejected ones on the way come with them. */
+  take(maxRecords: number): Taken {
+    const from = this.position;
+    const runs: OffsetRun[] = [];
+    const rejected: RejectedRecord[] = [];
+    const pieces: Uint8Array[] = [];
+    const emptied: Segment[] = [];
+    let left = maxRecords;
+    for (let segment = this.segments[0]; segment !== undefined && left >= 0; segment = this.segments[0]) {
+      const count = Math.min(left, segment.remaining);
+      const start = segment.start;
+      const end = segment.remaining === count ? segment.used : (segment.ends[segment.taken + count - 1] ?? start);
+      if (count > 0) pieces.push(segment.bytes.subarray(start, end));
+      for (const run of segment.takeRuns(count)) append(runs, run);
+      left -= count;
+      if (segment.remaining > 0) {
+        this.position = segment.runs[0]?.first ?? segment.to;
+        for (const each of segment.takeRejected(this.position)) rejected.push(each);
+        break;
+      }
+      for (const each of segment.takeRejected()) rejected.push(each);
+      this.position = segment.to;
+      emptied.push(segment);
+      this.segments.shift();
+    }
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    return { from, to: this.position, records: maxRecords - left, runs: runs, rejected, pieces, bytes, emptied };
+  }
+}
+
+/** Runs of two segments that continue each other are one. */
+function append(runs: OffsetRun[], run: OffsetRun): void {
+  const last = runs.at(-1);
+  if (last === undefined || last.first + last.count !== run.first) runs.push(run);
+  else runs[runs.length - 1] = { first: last.first, count: last.count + run.count };
+}

@@ -1,0 +1,118 @@
+import type { OffsetRun, RejectedRecord } from '../../base/connector.ts';
+
+const SEGMENT_BYTES = 1 << 20;
+const SEGMENT_RECORDS = 1 << 13;
+
+/** A run that still grows. */
+interface GrowingRun {
+  first: number;
+  count: number;
+}
+
+/**
+ * A stretch of one partition's log as lines, one record each. The parser appends at the end, a poll takes from the
+ * front; both only move forward, and the buffers are used again.
+ */
+export class Segment {
+  readonly bytes: Buffer;
+  /** Where the line of each record ends, its line feed included. */
+  readonly ends: Uint32Array;
+  /** Bytes and records written. */
+  used = 0;
+  records = 0;
+  /** Records taken. */
+  taken = 0;
+  /** Offsets of the records not taken yet, `records - taken` in all. */
+  runs: GrowingRun[] = [];
+  /** Not taken yet, in order of offset. */
+  private rejected: RejectedRecord[] = [];
+  private rejectedBytes = 0;
+  /** The offset after the last one that the segment covers: records, gaps and control records alike. */
+  to = 0;
+
+  constructor(bytes: number, records: number) {
+    this.bytes = Buffer.allocUnsafeSlow(bytes);
+    this.ends = new Uint32Array(records);
+  }
+
+  /** Bytes of what has not been taken. */
+  get size(): number {
+    return this.used - this.start + this.rejectedBytes;
+  }
+
+  get remaining(): number {
+    return this.records - this.taken;
+  }
+
+  fits(bytes: number, records: number): boolean {
+    return this.used + bytes <= this.bytes.length && this.records + records <= this.ends.length;
+  }
+
+  /** Where the first record not taken begins. */
+  get start(): number {
+    return this.taken === 0 ? 0 : (this.ends[this.taken - 1] ?? 0);
+  }
+
+  /** Counts one more record, whose line was just written up to `end`. */
+  push(offset: number, end: number): void {
+    this.ends[this.records++] = end;
+    this.used = end;
+    const run = this.runs.at(-1);
+    if (run !== undefined && run.first + run.count === offset) run.count++;
+    else this.runs.push({ first: offset, count: 1 });
+  }
+
+  /** Takes the offsets of the next `count` records away; `count` is at most `remaining`. */
+  takeRuns(count: number): OffsetRun[] {
+    let whole = 0;
+    let left = count;
+    for (let run = this.runs[0]; run !== undefined && run.count <= left; run = this.runs[++whole]) left -= run.count;
+    const runs: OffsetRun[] = this.runs.splice(0, whole);
+    const head = this.runs[0];
+    if (left > 0 && head !== undefined) {
+      runs.push({ first: head.first, count: left });
+      this.runs[0] = { first: head.first + left, count: head.count - left };
+    }
+    this.taken += count;
+    return runs;
+  }
+
+  /** Takes what was rejected below an offset away. */
+  takeRejected(below = Infinity): RejectedRecord[] {
+    const index = this.rejected.findIndex((each) => each.offset >= below);
+    const taken = this.rejected.splice(0, index === -1 ? this.rejected.length : index);
+    for (const each of taken) this.rejectedBytes -= rejectedSize(each);
+    return taken;
+  }
+
+  reject(record: RejectedRecord): void {
+    this.rejected.push(record);
+    this.rejectedBytes += rejectedSize(record);
+  }
+
+  clear(): void {
+    this.used = this.records = this.taken = this.to = this.rejectedBytes = 0;
+    this.runs = [];
+    this.rejected = [];
+  }
+}
+
+const rejectedSize = (record: RejectedRecord): number => 64 + (record.payload?.byteLength ?? 0);
+
+/** Segments to be used again: fresh pages cost more than the copy into them. */
+export class SegmentPool {
+  private readonly free: Segment[] = [];
+
+  acquire(bytes: number, records: number): Segment {
+    const index = this.free.findIndex((segment) => segment.fits(bytes, records));
+    const found = index === -1 ? undefined : this.free.splice(index, 1)[0];
+    return found ?? new Segment(Math.max(bytes, SEGMENT_BYTES), Math.max(records, SEGMENT_RECORDS));
+  }
+
+  release(segment: Segment): void {
+    // Much larger than the usual ones: made for one large record, and not worth keeping.
+    if (segment.bytes.length > 8 * SEGMENT_BYTES) return;
+    segment.clear();
+    this.free.push(segment);
+  }
+}

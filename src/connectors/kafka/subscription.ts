@@ -1,0 +1,197 @@
+import { ProtocolError } from '@platformatic/kafka';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StreamsqlError } from '../../base/errors.ts';
+import { showAddress } from './address.ts';
+import { EARLIEST, LATEST, type Cluster, type Topic } from './cluster.ts';
+import { CODE, codeName, passes } from './codes.ts';
+import { Fetcher, type FetchHost, type FetchTuning } from './fetcher.ts';
+import type { Notices } from './notices.ts';
+import { PartitionLog } from './partition-log.ts';
+import type { Layout } from './record-batch.ts';
+import { asSourceError, mayPass, persist } from './retry.ts';
+import type { SegmentPool } from './segment.ts';
+
+/** A broker that has just started may not know its topics for a moment. */
+const TOPIC_PATIENCE_MS = 10_000;
+const REFUSED_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 1000;
+/** The key of notices about the cluster; those about a node go by its id. */
+const CLUSTER = -1;
+
+export interface SubscriptionSettings {
+  readonly topic: string;
+  readonly layout: Layout;
+  readonly tuning: FetchTuning;
+  readonly bounded: boolean;
+}
+
+export interface SubscriptionContext {
+  readonly cluster: Cluster;
+  readonly pool: SegmentPool;
+  readonly notices: Notices;
+  readonly signal: AbortSignal;
+  /** Something came, or failed: whoever waits is to look again. */
+  changed(): void;
+}
+
+/** Keeps every partition of a topic being fetched from whichever broker leads it, for as long as it takes. */
+export class Subscription implements FetchHost {
+  readonly logs: PartitionLog[] = [];
+  readonly topicId: string;
+  readonly layout: Layout;
+  readonly tuning: FetchTuning;
+  /** What ended it. */
+  failure: unknown;
+  private readonly settings: SubscriptionSettings;
+  private readonly context: SubscriptionContext;
+  private readonly fetchers = new Map<number, Fetcher>();
+  private readonly failures = new Map<number, number>();
+  private refreshing: Promise<void> | undefined;
+
+  constructor(topicId: string, settings: SubscriptionSettings, context: SubscriptionContext) {
+    this.topicId = topicId;
+    this.layout = settings.layout;
+    this.tuning = settings.tuning;
+    this.settings = settings;
+    this.context = context;
+  }
+
+  get partitionCount(): number {
+    return this.logs.length;
+  }
+
+  partition(index: number): PartitionLog | undefined {
+    return this.logs[index];
+  }
+
+  partitionsOf(node: number): readonly PartitionLog[] {
+    return this.logs.filter((log) => log.leader === node);
+  }
+
+  add(index: number, start: number, stop?: number): void {
+    this.logs.push(new PartitionLog(this.settings.topic, index, start, stop, this.context.pool));
+  }
+
+  /** Hands each partition to the fetcher of the node that leads it. */
+  route(topic: Topic): void {
+    for (const log of this.logs) {
+      log.leader = topic.leaders.get(log.index) ?? -1;
+      const address = this.context.cluster.addressOf(log.leader);
+      if (address === undefined || this.context.signal.aborted || this.fetchers.has(log.leader)) continue;
+      this.fetchers.set(log.leader, new Fetcher(log.leader, this.context.cluster.fetchConnection(address), this));
+    }
+    this.wake();
+  }
+
+  /** There is room for more. */
+  wake(): void {
+    for (const fetcher of this.fetchers.values()) fetcher.wake();
+  }
+
+  /** Asks who leads what, until someone answers. */
+  refresh(): Promise<void> {
+    return (this.refreshing ??= this.ask().finally(() => (this.refreshing = undefined)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.fetchers.values()].map((fetcher) => fetcher.close()));
+    await this.refreshing;
+  }
+
+  arrived(node: number): void {
+    this.failures.delete(node);
+    this.context.notices.clear(node);
+    this.context.changed();
+  }
+
+  async lost(node: number, error: unknown): Promise<void> {
+    if (this.context.signal.aborted) return;
+    if (!mayPass(error)) return this.fail(error);
+    const address = this.context.cluster.addressOf(node);
+    this.context.notices.set(node, `waiting for broker ${address === undefined ? node : showAddress(address)}`);
+    const failures = this.failures.get(node) ?? 0;
+    this.failures.set(node, failures + 1);
+    await this.pause(Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS));
+    await this.refresh();
+  }
+
+  async refused(log: PartitionLog, code: number): Promise<void> {
+    if (code === CODE.OFFSET_OUT_OF_RANGE) return await this.outOfRange(log);
+    if (!passes(code)) {
+      return this.failed(log, new StreamsqlError('SOURCE', `${log.name}: the broker refuses: ${codeName(code)}`));
+    }
+    await this.pause(REFUSED_PAUSE_MS);
+    await this.refresh();
+  }
+
+  failed(log: PartitionLog, error: unknown): void {
+    log.failed = true;
+    this.fail(error);
+  }
+
+  private fail(error: unknown): void {
+    this.failure ??= asSourceError(error);
+    this.context.changed();
+  }
+
+  private async ask(): Promise<void> {
+    const { cluster, notices, signal } = this.context;
+    const since = Date.now();
+    const waiting = (): void => notices.set(CLUSTER, `waiting for broker ${cluster.addresses}`);
+    try {
+      const topic = await persist(async () => await this.find(since), { signal, waiting });
+      notices.clear(CLUSTER);
+      if (!this.settings.bounded) await this.addNew(topic);
+      this.route(topic);
+    } catch (error) {
+      if (!signal.aborted) this.fail(error);
+    }
+  }
+
+  private async find(since: number): Promise<Topic> {
+    const topic = await this.context.cluster.topic();
+    if (topic === undefined) {
+      if (Date.now() - since > TOPIC_PATIENCE_MS) throw await this.context.cluster.missing();
+      throw new ProtocolError('UNKNOWN_TOPIC_OR_PARTITION');
+    }
+    if (topic.id === this.topicId) return topic;
+    throw new StreamsqlError('SOURCE', `topic '${this.settings.topic}' was deleted and made anew while it was read`, {
+      hint: 'its offsets mean other records now: run from the start, with --fresh',
+    });
+  }
+
+  /** Partitions that were added to the topic are read from their beginning, wherever the others began. */
+  private async addNew(topic: Topic): Promise<void> {
+    const indexes = [...topic.leaders.keys()].filter((index) => index >= this.logs.length).sort((a, b) => a - b);
+    if (indexes.length === 0) return;
+    const offsets = (): Promise<Map<number, number>> => this.context.cluster.offsets(indexes, EARLIEST);
+    const starts = await persist(offsets, { signal: this.context.signal, waiting: () => {} });
+    for (const index of indexes) this.add(index, starts.get(index) ?? 0);
+  }
+
+  private async outOfRange(log: PartitionLog): Promise<void> {
+    const { cluster, signal } = this.context;
+    const at = async (when: typeof EARLIEST | typeof LATEST): Promise<number> =>
+      (await persist(() => cluster.offsets([log.index], when), { signal, waiting: () => {} })).get(log.index) ?? 0;
+    try {
+      const [first, end] = [await at(EARLIEST), await at(LATEST)];
+      if (log.fetchOffset < first) {
+        throw new StreamsqlError('SOURCE', `${log.name}: offsets ${log.fetchOffset} to ${first - 1} are gone`, {
+          hint: 'the topic no longer keeps them (retention); run from the start, with --fresh, to read what is left',
+        });
+      }
+      if (log.fetchOffset > end) {
+        throw new StreamsqlError('SOURCE', `${log.name} ends at offset ${end}, before offset ${log.fetchOffset}`, {
+          hint: 'the topic has lost records that were read before; run from the start, with --fresh',
+        });
+      }
+      await this.pause(REFUSED_PAUSE_MS);
+    } catch (error) {
+      if (!signal.aborted) this.failed(log, error);
+    }
+  }
+
+  private async pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.context.signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Chunk, ScratchPool } from '../../base/connector.ts';
+import type { PartitionLog, Taken } from './partition-log.ts';
+import type { Segment, SegmentPool } from './segment.ts';
+
+/** Below this a second file costs more than a second thread of DuckDB gains. */
+const WORTH_SPLITTING = 20_000;
+
+/** Writes what is taken of the logs into files, and knows what of it has been decoded. */
+export class TakenChunks {
+  private readonly scratch: ScratchPool;
+  private readonly parallelism: number;
+  private readonly pool: SegmentPool;
+  /** Chunks not yet released, by partition. */
+  private readonly out = new Map<number, Set<Taken>>();
+
+  constructor(scratch: ScratchPool, parallelism: number, pool: SegmentPool) {
+    this.scratch = scratch;
+    this.parallelism = parallelism;
+    this.pool = pool;
+  }
+
+  /** About `maxRecords` in all; each log gives its share, and what a short one leaves goes to the longer ones. */
+  async take(logs: readonly PartitionLog[], maxRecords: number): Promise<Chunk[]> {
+    const taken: [PartitionLog, Taken][] = [];
+    const emptied: Segment[] = [];
+    let left = maxRecords;
+    const shortestFirst = logs.toSorted((a, b) => a.bufferedRecords - b.bufferedRecords);
+    for (const [i, log] of shortestFirst.entries()) {
+      if (left <= 0) break;
+      const share = Math.min(Math.ceil(left / (logs.length - i)), log.bufferedRecords);
+      for (const part of this.cut(share, logs.length)) taken.push([log, log.take(part)]);
+      left -= share;
+    }
+    for (const [, part] of taken) emptied.push(...part.emptied);
+    const chunks = await Promise.all(taken.map(([log, part]) => this.write(log, part)));
+    for (const segment of emptied) this.pool.release(segment);
+    return chunks;
+  }
+
+  /** How far each partition has been decoded. */
+  released(logs: readonly PartitionLog[]): Map<number, number> {
+    return new Map(
+      logs.map((log) => {
+        const first = [...(this.out.get(log.index) ?? [])].map((part) => part.from);
+        return [log.index, Math.min(log.position, ...first)];
+      }),
+    );
+  }
+
+  /** One partition alone is cut so that DuckDB has a file for each of its threads. */
+  private cut(records: number, partitions: number): number[] {
+    const files = records < WORTH_SPLITTING ? 1 : Math.max(1, Math.floor(this.parallelism / partitions));
+    const size = Math.ceil(records / files);
+    return Array.from({ length: files }, (_, i) => (i < files - 1 ? size : records - size * (files - 1)));
+  }
+
+  private async write(log: PartitionLog, part: Taken): Promise<Chunk> {
+    const { from, to, records, runs, rejected, bytes } = part;
+    const out = this.out.get(log.index) ?? new Set<Taken>();
+    this.out.set(log.index, out.add(part));
+    const file = this.scratch.acquire();
+    await file.write(part.pieces);
+    const release = (): void => {
+      if (out.delete(part)) file.release();
+    };
+    const body = { kind: 'json', path: file.path, bytes } as const;
+    return { partition: log.index, from, to, records, runs, rejected, body, release };
+  }
+}
