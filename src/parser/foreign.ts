@@ -28,20 +28,12 @@ const FOREIGN: readonly Foreign[] = [
 ];
 
 /** Refuses what other engines have and this one has not, before any of it is taken for something else. */
-export function checkForeign(script: string, tokens: readonly Token[]): void {
+export function checkForeign(tokens: readonly Token[]): void {
   tokens.forEach((token, i) => {
     if (token.kind === 'parameter') {
       throw new StreamsqlError('UNSUPPORTED', 'a statement here takes no parameters', {
         span: token.span,
         hint: "use a variable: '${NAME}'",
-      });
-    }
-    const hinted = /\/\*\+\s*OPTIONS\b/i.exec(script.slice(token.gap.start, token.gap.end));
-    if (hinted !== null && i > 0) {
-      const start = token.gap.start + hinted.index;
-      throw new StreamsqlError('UNSUPPORTED', 'OPTIONS hints are not supported', {
-        span: { start, end: start + hinted[0].length },
-        hint: 'put the options into the WITH clause of the source',
       });
     }
     for (const { words, message, hint } of FOREIGN) {
@@ -54,3 +46,16 @@ export function checkForeign(script: string, tokens: readonly Token[]): void {
 
 const matches = (token: Token | undefined, word: string): boolean =>
   token !== undefined && (token.key === word || `<${token.kind}>` === word);
+
+/** Refuses OPTIONS hints, which other engines take from a comment and which changes what a source gives. */
+export function checkHints(script: string, tokens: readonly Token[]): void {
+  const tail = { start: tokens.at(-1)?.span.end ?? 0, end: script.length };
+  for (const { start, end } of [...tokens.map((token) => token.gap), tail]) {
+    const hint = /\/\*\+\s*OPTIONS\b/i.exec(script.slice(start, end));
+    if (hint === null) continue;
+    throw new StreamsqlError('UNSUPPORTED', 'OPTIONS hints are not supported', {
+      span: { start: start + hint.index, end: start + hint.index + hint[0].length },
+      hint: 'put the options into the WITH clause of the source',
+    });
+  }
+}

@@ -9,7 +9,7 @@ export function fromBytes(mapped: MappedText, byteOffset: number): Span {
 
 /** The span in the script of the token at an offset of `mapped.text` in code points: DuckDB's parser counts so. */
 export function fromCodePoints(mapped: MappedText, offset: number): Span {
-  return fromOffset(mapped, [...mapped.text].slice(0, offset).join('').length);
+  return fromOffset(mapped, Array.from(mapped.text).slice(0, offset).join('').length);
 }
 
 /** The span in the script of the token at an offset of `mapped.text` in UTF-16; a dotted name counts as one. */

@@ -2,6 +2,7 @@ import { checkBrackets } from './brackets.ts';
 import { readDescribe, readDrop, readSet, readShow } from './commands.ts';
 import { readNames } from './columns.ts';
 import { readCreate } from './create.ts';
+import { checkHints } from './foreign.ts';
 import { QUERY_STARTS, readQuery, seesQuery } from './query.ts';
 import { spanOf, type ScriptContext } from './rewrite.ts';
 import type { Explain, InsertInto, Script, Statement } from './statements.ts';
@@ -15,9 +16,11 @@ import { Substitution, type VariableLookup } from './variables.ts';
  */
 export function parseScript(text: string, name: string, variables: VariableLookup = () => undefined): Script {
   const context: ScriptContext = { text, variables: new Substitution(variables) };
-  const statements = splitStatements(tokenize(text)).map((tokens) => {
-    checkBrackets(tokens);
-    return readStatement(context, new TokenCursor(tokens));
+  const tokens = tokenize(text);
+  checkHints(text, tokens);
+  const statements = splitStatements(tokens).map((statement) => {
+    checkBrackets(statement);
+    return readStatement(context, new TokenCursor(statement));
   });
   return { name, text, statements, secrets: context.variables.secrets };
 }

@@ -1,5 +1,5 @@
 import { liftEmit } from './emit.ts';
-import { rewrite, spanOf, type ScriptContext } from './rewrite.ts';
+import { rewrite, type ScriptContext } from './rewrite.ts';
 import type { Query } from './statements.ts';
 import { TokenCursor } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
@@ -24,8 +24,7 @@ export function readQuery(context: ScriptContext, cursor: TokenCursor): Query {
   return queryOf(context, tokens);
 }
 
-export function queryOf(context: ScriptContext, tokens: readonly Token[]): Query {
+function queryOf(context: ScriptContext, tokens: readonly Token[]): Query {
   const { query, emit } = liftEmit(tokens);
-  const sql = rewrite(context, query);
-  return { sql: { ...sql, span: spanOf(query) }, emit };
+  return { sql: rewrite(context, query), emit };
 }

@@ -59,7 +59,6 @@ function readInterval(tokens: readonly Token[], start: number): Interval | undef
   const value = tokens[i++];
   if (value === undefined || first === undefined) return undefined;
   if (value.kind !== 'number' && !(value.kind === 'string' && value.text.startsWith("'"))) return undefined;
-  if (/[A-Za-z]/.test(value.value)) return undefined;
   const from = tokens[i];
   if (from?.kind !== 'word' || !UNIT.test(from.key)) return undefined;
   i = skipPrecision(tokens, i + 1);

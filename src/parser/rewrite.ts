@@ -2,6 +2,7 @@ import { StreamsqlError, type Span } from '../base/errors.ts';
 import { checkForeign } from './foreign.ts';
 import { renderTokens } from './mapped-text.ts';
 import { rewriteIntervals } from './rewrite-intervals.ts';
+import { rewriteMaps } from './rewrite-maps.ts';
 import { rewriteNames } from './rewrite-names.ts';
 import { rewriteTemporal } from './rewrite-temporal.ts';
 import { rewriteWindows } from './rewrite-windows.ts';
@@ -22,9 +23,9 @@ export interface ScriptContext {
  * name parses in DuckDB too, as an operator.
  */
 export function rewrite(context: ScriptContext, tokens: readonly Token[]): MappedText {
-  checkForeign(context.text, tokens);
+  checkForeign(tokens);
   const filled = tokens.map((token) => fillVariables(context.variables, token));
-  const passes = [rewriteIntervals, rewriteCasts, rewriteWindows, rewriteTemporal, rewriteNames];
+  const passes = [rewriteIntervals, rewriteCasts, rewriteMaps, rewriteWindows, rewriteTemporal, rewriteNames];
   return renderTokens(
     context.text,
     passes.reduce((done, pass) => pass(done), filled as readonly Token[]),

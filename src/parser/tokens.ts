@@ -141,31 +141,34 @@ export function unescapeString(body: string, escapes: boolean): string {
     (whole: string, ...[hex, short, long, octal, other]: readonly (string | undefined)[]) => {
       if (whole === "''") return "'";
       const digits = hex ?? short ?? long;
-      if (digits !== undefined) return String.fromCodePoint(Number.parseInt(digits, 16));
-      if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
+      if (digits !== undefined) return character(Number.parseInt(digits, 16));
+      if (octal !== undefined) return character(Number.parseInt(octal, 8));
       return ESCAPES[other ?? ''] ?? other ?? '';
     },
   );
 }
+
+const LAST_CODE_POINT = 0x10ffff;
+const character = (code: number): string => String.fromCodePoint(code > LAST_CODE_POINT ? 0xfffd : code);
 
 function unterminated(message: string, span: Span, hint: string): StreamsqlError {
   return new StreamsqlError('SYNTAX', message, { span, hint });
 }
 
 function strangeCharacter(text: string, start: number): StreamsqlError {
-  const character = String.fromCodePoint(text.codePointAt(start) ?? 0);
-  const span = { start, end: start + character.length };
+  const found = character(text.codePointAt(start) ?? 0);
+  const span = { start, end: start + found.length };
   if (text.startsWith('${', start)) {
     return new StreamsqlError('SYNTAX', 'this is no variable', {
       span: { start, end: start + 2 },
       hint: 'write ${NAME} or ${NAME:-default}',
     });
   }
-  if (/[‘’“”]/.test(character)) {
-    const plain = /[‘’]/.test(character) ? "'" : '"';
+  if (/[‘’“”]/.test(found)) {
+    const plain = /[‘’]/.test(found) ? "'" : '"';
     return new StreamsqlError('SYNTAX', 'a typographic quote quotes nothing', { span, hint: `use ${plain}` });
   }
   const code = `U+${(text.codePointAt(start) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
-  const shown = /[\x21-\x7E]/.test(character) ? character : code;
+  const shown = /[\x21-\x7E]/.test(found) ? found : code;
   return new StreamsqlError('SYNTAX', `the character ${shown} has no meaning here`, { span });
 }
