@@ -1,7 +1,7 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { nearest } from '../base/options.ts';
 import { withDepth } from './brackets.ts';
-import { mayEndOperand } from './keywords.ts';
+import { isReserved, mayEndOperand } from './keywords.ts';
 import type { Emit } from './statements.ts';
 import type { Token } from './tokens.ts';
 
@@ -34,8 +34,9 @@ export interface Lifted {
 export function liftEmit(tokens: readonly Token[]): Lifted {
   let lifted: Lifted = { query: tokens, emit: undefined };
   withDepth(tokens).forEach(({ token, depth }, i) => {
-    if (token.key !== 'EMIT' || !followsOperand(tokens, i)) return;
+    if (token.key !== 'EMIT') return;
     const phrase = PHRASES.find(({ words }) => words.every((word, k) => tokens[i + 1 + k]?.key === word));
+    if (!followsOperand(tokens, i, phrase !== undefined)) return;
     if (phrase === undefined) {
       refuseHalf(tokens, i);
       return;
@@ -86,11 +87,15 @@ function endOfOnPhrase(tokens: readonly Token[], at: number): Token | undefined 
   return close.kind === 'word' && mayEndOperand(close.key) ? close : undefined;
 }
 
-/** Whether an operand ends before `i`, so that what follows is a clause or an alias, not a name of its own. */
-function followsOperand(tokens: readonly Token[], i: number): boolean {
-  const before = tokens[i - 1];
+/**
+ * Whether an operand ends before `i`, so that what follows is a clause or an alias, not a name of its own. Before a whole
+ * phrase more words can only be operands: `GROUP BY left EMIT CHANGES`.
+ */
+function followsOperand(tokens: readonly Token[], i: number, wholePhrase: boolean): boolean {
+  const [before, earlier] = [tokens[i - 1], tokens[i - 2]?.key ?? ''];
   if (before === undefined) return false;
-  if (before.key === '*') return ['SELECT', ',', '.', '(', 'DISTINCT'].includes(tokens[i - 2]?.key ?? '');
+  if (before.key === '*') return ['SELECT', ',', '.', '(', 'DISTINCT'].includes(earlier);
   if (before.kind === 'operator') return [')', ']', '}'].includes(before.key);
-  return before.kind !== 'word' || mayEndOperand(before.key);
+  if (before.kind !== 'word' || mayEndOperand(before.key) || earlier === 'AS' || earlier === '.') return true;
+  return wholePhrase && !isReserved(before.key) && before.key !== 'JOIN' && before.key !== 'BY';
 }

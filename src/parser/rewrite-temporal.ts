@@ -1,5 +1,5 @@
-import { closing } from './brackets.ts';
-import { mayEndOperand } from './keywords.ts';
+import { closes, closing, opens } from './brackets.ts';
+import { isReserved, mayEndOperand } from './keywords.ts';
 import { isName, synthetic } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
 
@@ -40,39 +40,42 @@ function afterAsOf(tokens: readonly Token[], i: number): number | undefined {
   return undefined;
 }
 
-const BINARY_WORDS: ReadonlySet<string> = new Set(['AND', 'OR', 'AT', 'TIME', 'ZONE']);
-
 /** An expression ends at a word of the query's grammar, at a comma or bracket, or where an operand follows an operand. */
 function endOfTime(tokens: readonly Token[], from: number): number {
   let operand = false;
-  let i = from;
-  while (i < tokens.length) {
+  for (let i = from; i < tokens.length;) {
     const token = tokens[i];
-    if (token === undefined || token.key === ',' || token.key === ')' || token.key === ']' || token.key === ';')
-      return i;
-    if (token.key === 'CASE' || token.key === 'CAST') {
-      i = token.key === 'CASE' ? endOfCase(tokens, i) : i + 1;
-      operand = token.key === 'CASE';
-    } else if (token.key === '(' || token.key === '[' || token.key === '{') {
+    if (token === undefined || token.key === ',' || closes(token)) return i;
+    const binary = binaryWords(tokens, i);
+    if (opens(token)) {
       i = (closing(tokens, i) ?? tokens.length) + 1;
       operand = true;
-    } else if (token.key === 'INTERVAL' || (token.key === 'TIMESTAMP' && tokens[i + 1]?.kind === 'string')) {
-      if (operand) return i;
-      i += 2;
+    } else if (token.kind === 'operator' || (operand && binary > 0)) {
+      i += Math.max(1, binary);
+      operand = false;
+    } else if (operand) {
+      return i;
+    } else if (token.key === 'CASE') {
+      i = endOfCase(tokens, i);
       operand = true;
-    } else if (token.kind === 'operator') {
-      operand = false;
-      i++;
-    } else if (BINARY_WORDS.has(token.key) && operand) {
-      operand = false;
-      i++;
+    } else if (token.kind !== 'word' || startsOperand(token.key) || tokens[i - 1]?.key === '.') {
+      i += tokens[i + 1]?.kind === 'string' && TYPED_LITERALS.has(token.key) ? 2 : 1;
+      operand = true;
     } else {
-      if (operand || (token.kind === 'word' && !mayEndOperand(token.key))) return i;
-      operand = true;
-      i++;
+      return i;
     }
   }
-  return i;
+  return tokens.length;
+}
+
+const TYPED_LITERALS: ReadonlySet<string> = new Set(['INTERVAL', 'TIMESTAMP', 'TIMESTAMPTZ', 'DATE']);
+
+const startsOperand = (key: string): boolean => !isReserved(key) || key === 'CAST' || key === 'NULL';
+
+/** How many words at `i` join two operands. */
+function binaryWords(tokens: readonly Token[], i: number): number {
+  if (tokens[i]?.key === 'AT' && tokens[i + 1]?.key === 'TIME' && tokens[i + 2]?.key === 'ZONE') return 3;
+  return tokens[i]?.key === 'AND' || tokens[i]?.key === 'OR' ? 1 : 0;
 }
 
 function endOfCase(tokens: readonly Token[], from: number): number {
