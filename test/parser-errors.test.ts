@@ -117,6 +117,8 @@ const REFUSED: readonly (readonly [text: string, at: string, says: string])[] = 
   ["SELECT INTERVAL '1' MONTH TO DAY", "'1' MONTH TO DAY", 'there are no intervals of MONTH TO DAY'],
   ["SELECT INTERVAL '5 minutes' HOUR", "'5 minutes'", 'an interval in HOUR takes one number'],
   ['SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(a, b), 5s))', 'DESCRIPTOR(a, b)', 'names one column here'],
+  ['CREATE SOURCE s WITH (a = b) SELECT 1', 'SELECT', 'put a ; before SELECT'],
+  ['CREATE SOURCE s (a STRCT<x INT>) WITH (b = 1)', 'STRCT', 'did you mean STRUCT?'],
   ['EXPLAIN DROP VIEW v', 'DROP', 'there is nothing to explain in this'],
   ['EXPLAIN (COSTS) SELECT 1', 'COSTS', 'expected ANALYZE or FORMAT'],
   ['SET SESSION a = 1', 'SESSION', 'leave it out'],

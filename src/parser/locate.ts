@@ -13,7 +13,7 @@ export function fromCodePoints(mapped: MappedText, offset: number): Span {
 }
 
 /** The span in the script of the token at an offset of `mapped.text` in UTF-16; a dotted name counts as one. */
-export function fromOffset(mapped: MappedText, offset: number): Span {
+function fromOffset(mapped: MappedText, offset: number): Span {
   if (offset >= mapped.text.length) return { start: mapped.span.end, end: mapped.span.end };
   const { start, end } = tokenSpan(mapped.text, offset);
   return toScript(mapped, { start, end });

@@ -56,7 +56,11 @@ export class TokenCursor {
   }
 
   end(): void {
-    if (!this.done) throw this.unexpected('the end of the statement');
+    if (this.done) return;
+    const next = this.peek()?.key ?? '';
+    const begins = ['CREATE', 'INSERT', 'SELECT', 'WITH', 'SET', 'DROP', 'SHOW', 'EXPLAIN'].includes(next);
+    const hint = begins ? `put a ; before ${next}` : undefined;
+    throw this.unexpected('the end of the statement', [], hint);
   }
 
   rest(): readonly Token[] {
@@ -87,10 +91,11 @@ export class TokenCursor {
     return { text: token.value, span: token.span };
   }
 
-  unexpected(wanted: string, among: readonly string[] = []): StreamsqlError {
+  /** What was wanted, and what stands there; the hint is the near miss among `among`, or the one given. */
+  unexpected(wanted: string, among: readonly string[] = [], otherwise?: string): StreamsqlError {
     const token = this.peek();
     const near = token?.kind === 'word' ? nearest(token.text, among) : undefined;
-    const hint = near === undefined ? undefined : `did you mean ${near}?`;
+    const hint = near === undefined ? otherwise : `did you mean ${near}?`;
     const found = token === undefined ? 'the end of the statement' : shown(token);
     return this.error('SYNTAX', `expected ${wanted}, found ${found}`, this.here(), hint);
   }

@@ -1,4 +1,5 @@
 import { StreamsqlError } from '../base/errors.ts';
+import { nearest } from '../base/options.ts';
 import { TokenCursor, checkName, inGapOf, isName, synthetic, withText } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
 
@@ -62,6 +63,11 @@ function readNamed(cursor: TokenCursor): readonly Token[] {
   if (renamed !== undefined) {
     readArguments(cursor);
     return [withText(token, renamed)];
+  }
+  if (cursor.sees('<')) {
+    const near = nearest(token.text, ['ROW', 'STRUCT', 'ARRAY', 'LIST', 'MAP']);
+    const hint = near === undefined ? undefined : `did you mean ${near}?`;
+    throw cursor.error('SYNTAX', `the type ${token.text} has no parts in < >`, token.span, hint);
   }
   if (token.key === 'DOUBLE' && cursor.takes('PRECISION')) return [token];
   if ((token.key === 'CHARACTER' || token.key === 'CHAR') && cursor.takes('VARYING')) {
