@@ -1,5 +1,6 @@
 import { fetchV17, ProtocolError } from '@platformatic/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { showAddress } from './address.ts';
 import type { Broker } from './broker.ts';
 import { READ_COMMITTED } from './cluster.ts';
 import { FetchResponseParser, type FetchedPartition, type FetchResponse } from './fetch-response.ts';
@@ -41,7 +42,6 @@ interface Outcome {
 
 /** While another partition of the broker waits for room, a long wait at the broker would hold it up. */
 const SHORT_WAIT_MS = 5;
-const PARTITION_BYTES = 4 << 20;
 const FETCH = 1;
 const FETCH_VERSION = 17;
 
@@ -64,6 +64,10 @@ export class Fetcher {
     this.broker = broker;
     this.host = host;
     this.finished = this.run();
+  }
+
+  get address(): string {
+    return showAddress(this.broker.address);
   }
 
   /** There is room again, or something new to lead. */
@@ -115,24 +119,22 @@ export class Fetcher {
       if (part.error !== 0) continue;
       log.lastStable = part.lastStable;
       const next = nextOffset(response.bytes, part.start, part.end);
-      if (next !== undefined && next > log.fetchOffset) {
-        log.fetchOffset = next;
-        log.partitionBytes = PARTITION_BYTES;
-      } else if (part.end > part.start) log.partitionBytes *= 2; // not one whole batch
+      if (next !== undefined) log.fetchOffset = Math.max(log.fetchOffset, next);
       log.incoming = part.end - part.start;
     }
     return fetched;
   }
 
   private absorb(log: PartitionLog, part: FetchedPartition, bytes: Buffer): void {
-    log.incoming = 0;
     if (part.error !== 0) return;
+    const before = log.bufferedBytes;
     log.aborted.announce(part.aborted);
     try {
       readBatches(bytes, part.start, part.end, log, this.host.layout);
     } catch (error) {
       this.host.failed(log, error);
     }
+    log.absorbed(part.end - part.start, before);
   }
 
   /** Undefined where no partition has room. Never rejects. */
@@ -140,9 +142,10 @@ export class Fetcher {
     const { tuning, topicId } = this.host;
     const share = tuning.prefetchBytes / this.host.partitionCount;
     const wanting = this.host.partitionsOf(this.node).filter((log) => !log.fetched && !log.failed);
-    const asked = wanting.filter((log) => !log.inFlight && log.bufferedBytes + log.incoming < share);
+    const asked = wanting.filter((log) => !log.inFlight && log.wanted(share) > 0);
     if (asked.length === 0 || this.stopped) return undefined;
-    // The broker fills a response in the order asked, so each partition is to be the first in its turn.
+    // The broker fills a response in the order asked, and gives only the first partition with records a batch that is
+    // larger than its limits: so each is to be the first in its turn.
     const first = this.rotation++ % asked.length;
     const partitions = [...asked.slice(first), ...asked.slice(0, first)].map((log) => {
       log.inFlight = true;
@@ -151,7 +154,7 @@ export class Fetcher {
         currentLeaderEpoch: -1,
         fetchOffset: BigInt(log.fetchOffset),
         lastFetchedEpoch: -1,
-        partitionMaxBytes: Math.min(log.partitionBytes, 1 << 30),
+        partitionMaxBytes: log.wanted(share),
       };
     });
     const waitMs = asked.length < wanting.length ? SHORT_WAIT_MS : tuning.maxWaitMs;

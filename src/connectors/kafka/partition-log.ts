@@ -15,6 +15,9 @@ export interface Taken {
   readonly emptied: readonly Segment[];
 }
 
+const FETCH_BYTES = 4 << 20;
+const LEAST_BYTES = 64 << 10;
+
 /** One partition: what has been fetched of it and not been taken yet. Offsets are Kafka's. */
 export class PartitionLog implements PartitionState {
   readonly index: number;
@@ -26,8 +29,8 @@ export class PartitionLog implements PartitionState {
   leader = -1;
   /** In a request whose answer has not been absorbed. */
   inFlight = false;
-  /** The most bytes to ask for: grown while a batch is larger. */
-  partitionBytes = 4 << 20;
+  /** Bytes of lines that a byte fetched makes, as compression has it; a guess until something was fetched. */
+  expansion = 16;
   /** Bytes of an answer that is about to be absorbed. */
   incoming = 0;
   /** The next offset to ask for. */
@@ -70,6 +73,19 @@ export class PartitionLog implements PartitionState {
 
   get bufferedRecords(): number {
     return this.segments.reduce((sum, segment) => sum + segment.remaining, 0);
+  }
+
+  /** How much to ask for so that what is held stays below `share`, bytes; 0 where it holds enough already. */
+  wanted(share: number): number {
+    const held = this.bufferedBytes + this.incoming * this.expansion;
+    if (held > 0.75 * share) return 0;
+    return Math.max(Math.min((share - held) / this.expansion, FETCH_BYTES), LEAST_BYTES) | 0;
+  }
+
+  /** A response with so many bytes for this partition was read. */
+  absorbed(bytes: number, bufferedBefore: number): void {
+    this.incoming = 0;
+    if (bytes > 0) this.expansion = Math.max(1, (this.bufferedBytes - bufferedBefore) / bytes);
   }
 
   /** Whether a take would move the position. */

@@ -77,9 +77,13 @@ export class Subscription implements FetchHost {
     for (const log of this.logs) {
       log.leader = topic.leaders.get(log.index) ?? -1;
       const address = this.context.cluster.addressOf(log.leader);
-      if (address === undefined || this.context.signal.aborted || this.fetchers.has(log.leader)) continue;
+      if (address === undefined || this.context.signal.aborted) continue;
+      const present = this.fetchers.get(log.leader);
+      if (present?.address === showAddress(address)) continue;
+      void present?.close(); // the node has moved
       this.fetchers.set(log.leader, new Fetcher(log.leader, this.context.cluster.fetchConnection(address), this));
     }
+    for (const node of this.failures.keys()) if (this.partitionsOf(node).length === 0) this.recovered(node);
     this.wake();
   }
 
@@ -90,6 +94,7 @@ export class Subscription implements FetchHost {
 
   /** Asks who leads what, until someone answers. */
   refresh(): Promise<void> {
+    if (this.context.signal.aborted) return Promise.resolve();
     return (this.refreshing ??= this.ask().finally(() => (this.refreshing = undefined)));
   }
 
@@ -99,8 +104,7 @@ export class Subscription implements FetchHost {
   }
 
   arrived(node: number): void {
-    this.failures.delete(node);
-    this.context.notices.clear(node);
+    this.recovered(node);
     this.context.changed();
   }
 
@@ -129,6 +133,11 @@ export class Subscription implements FetchHost {
     this.fail(error);
   }
 
+  private recovered(node: number): void {
+    this.failures.delete(node);
+    this.context.notices.clear(node);
+  }
+
   private fail(error: unknown): void {
     this.failure ??= asSourceError(error);
     this.context.changed();
@@ -140,9 +149,12 @@ export class Subscription implements FetchHost {
     const waiting = (): void => notices.set(CLUSTER, `waiting for broker ${cluster.addresses}`);
     try {
       const topic = await persist(async () => await this.find(since), { signal, waiting });
-      notices.clear(CLUSTER);
       if (!this.settings.bounded) await this.addNew(topic);
       this.route(topic);
+      const leaderless = this.logs.find((log) => cluster.addressOf(log.leader) === undefined);
+      if (leaderless === undefined) return notices.clear(CLUSTER);
+      notices.set(CLUSTER, `waiting for a leader of ${leaderless.name}`);
+      void this.pause(LONGEST_PAUSE_MS).then(() => this.refresh());
     } catch (error) {
       if (!signal.aborted) this.fail(error);
     }
