@@ -30,7 +30,10 @@ export interface SourceConnector {
 export interface SourcePlan {
   /** The physical columns that the reader's chunks carry, in order. A connector with a known schema supplies it. */
   readonly columns: readonly Column[];
-  /** Whether `declaration.computed` is already part of `columns` (the generator), so that the engine adds nothing. */
+  /**
+   * Whether `declaration.computed` is already part of `columns` (the generator), so that the engine adds nothing. Their
+   * types are `''` then, for `plan` has no DuckDB to ask: the host describes the expressions over one `n BIGINT`.
+   */
   readonly computesColumns?: boolean;
   /** True where the input ends. */
   readonly bounded: boolean;
@@ -143,8 +146,11 @@ export type ChunkBody =
       readonly byteOffset?: number;
       readonly dialect: CsvDialect;
     }
-  /** A SELECT that gives the plan's columns by name, typed, in record order, and does not fail. */
-  | { readonly kind: 'query'; readonly sql: Sql };
+  /**
+   * A SELECT that gives the plan's columns by name, typed, in record order, and does not fail. `given`: their types,
+   * where those may be other than the plan's: the decoder casts, and a row that does not cast is a dead letter.
+   */
+  | { readonly kind: 'query'; readonly sql: Sql; readonly given?: readonly Column[] };
 
 export interface CsvDialect {
   readonly delimiter: string;
@@ -180,6 +186,8 @@ export interface SinkContext {
   /** Runs a statement such as COPY over the epoch's delta. */
   run(sql: Sql): Promise<void>;
   query(sql: Sql): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** The user asked to remove what an earlier run made, as far as the sink knows it as its own. */
+  readonly fresh?: boolean;
   /** Where `print` prints: rows of one epoch. */
   print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
 }
@@ -191,5 +199,7 @@ export interface SinkWriter {
   stage(epoch: number, delta: Sql, rows: number): Promise<void>;
   /** After the epoch is committed: makes what was staged visible. */
   publish(epoch: number): Promise<void>;
+  /** After the last epoch of a run whose input ended, before `close`: what was written is whole. */
+  finish?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -101,7 +101,7 @@ function scalar(value: Sql, type: TypeTree & { readonly kind: 'scalar' }, cast: 
 const castTo = (value: Sql, type: TypeTree, cast: Caster): Sql => sql`${raw(cast)}(${value} AS ${raw(type.text)})`;
 
 /** A timestamp without a time zone. */
-const isTimestamp = (type: TypeTree): boolean =>
+export const isTimestamp = (type: TypeTree): boolean =>
   type.kind === 'scalar' && /^(TIMESTAMP(_S|_MS|_US|_NS)?|DATETIME)$/.test(type.name);
 
 /** Whether a plain cast of the whole value would be wrong somewhere inside. */

@@ -1,6 +1,7 @@
 import type { Chunk, CsvDialect } from '../../base/connector.ts';
+import type { Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import { fromJson, fromText, lostDigits, readType, type Caster } from './convert.ts';
+import { fromJson, fromText, isTimestamp, lostDigits, readType, type Caster } from './convert.ts';
 import type { DecodePlan } from './plan.ts';
 import { parseType, type TypeTree } from './type.ts';
 
@@ -15,7 +16,7 @@ export type Batch =
       /** Written by us: fields all in quotes, lines that end in a line feed. */
       readonly canonical: boolean;
     }
-  | { readonly kind: 'query'; readonly sql: Sql };
+  | { readonly kind: 'query'; readonly sql: Sql; readonly given: readonly Column[] };
 
 /** The reading of one column of a batch: its raw value and what becomes of it. */
 export interface Reading {
@@ -45,7 +46,7 @@ export function batchesOf(chunks: readonly Chunk[]): readonly Batch[] {
   const batches: Batch[] = [];
   for (const { body, records } of chunks) {
     if (records === 0) continue;
-    if (body.kind === 'query') batches.push({ kind: 'query', sql: body.sql });
+    if (body.kind === 'query') batches.push({ kind: 'query', sql: body.sql, given: body.given ?? [] });
     else if (body.kind === 'json') batches.push({ kind: 'json', paths: [body.path], longest: 0 });
     else batches.push({ kind: 'csv', paths: [body.path], longest: 0, dialect: body.dialect, canonical: false });
   }
@@ -90,7 +91,7 @@ export function reading(plan: DecodePlan, batch: Batch): BatchReading {
     case 'csv':
       return readCsv(plan, batch);
     case 'query':
-      return { columns: typed(plan), from: sql`(${batch.sql})` };
+      return { columns: readTyped(plan, batch.given), from: sql`(${batch.sql})` };
   }
 }
 
@@ -146,11 +147,18 @@ function readCsv(plan: DecodePlan, batch: Batch & { kind: 'csv' }): BatchReading
 }
 
 /** Columns that have types already; the cast does nothing where it is the same. */
-export function typed(plan: DecodePlan): readonly Reading[] {
+function readTyped(plan: DecodePlan, given: readonly Column[]): readonly Reading[] {
   return plan.columns.map(({ name, type: text }) => {
-    const column = ident(name);
-    const value = (cast: Caster): Sql => sql`${raw(cast)}(${column} AS ${raw(text)})`;
-    return { name, type: parseType(text), raw: column, value, scalar: false, lostDigits: undefined };
+    const [type, column] = [parseType(text), ident(name)];
+    const from = given.find((each) => each.name === name)?.type;
+    const value = (cast: Caster): Sql =>
+      from === 'VARCHAR'
+        ? fromText(column, type, cast)
+        : from === 'TIMESTAMP WITH TIME ZONE' && isTimestamp(type)
+          ? sql`${raw(cast)}(${column} AT TIME ZONE 'UTC' AS ${raw(text)})`
+          : sql`${raw(cast)}(${column} AS ${raw(text)})`;
+    const scalar = type.kind === 'scalar';
+    return { name, type, raw: column, value, scalar, lostDigits: undefined };
   });
 }
 

@@ -23,11 +23,13 @@ export async function csvRecords(
     const fields = csvFields(records.text(i), body.dialect);
     if (fields === undefined) records.reject(i, 'malformed CSV: a quoted field does not end as it should');
     else if (!fits(fields, wanted))
-      records.reject(i, `${fields.length} fields where ${wanted} ${wanted === 1 ? 'is' : 'are'} expected`);
+      records.reject(i, `${countOf(fields.length)} where ${wanted} ${wanted === 1 ? 'is' : 'are'} expected`);
     else records.rewritten.set(i, canonical(fields.slice(0, wanted), body.dialect.nullText));
   }
   return new CsvRecords(records, body.dialect, scratch);
 }
+
+const countOf = (fields: number): string => `${fields} ${fields === 1 ? 'field' : 'fields'}`;
 
 /** DuckDB lets one delimiter too many pass at the end of a record. */
 const fits = (fields: readonly CsvField[], wanted: number): boolean =>

@@ -1,4 +1,5 @@
 import type { Chunk } from '../../base/connector.ts';
+import type { Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { offsetOf } from './layout.ts';
@@ -14,7 +15,7 @@ export async function queryRecords(
 ): Promise<Records & { close(): Promise<void> }> {
   const table = ident(`$rows${index}`);
   await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${body.sql}`);
-  return new QueryRecords(connection, chunk, table);
+  return new QueryRecords(connection, chunk, table, body.given ?? []);
 }
 
 class QueryRecords implements Records {
@@ -22,11 +23,13 @@ class QueryRecords implements Records {
   private readonly connection: DuckConnection;
   private readonly chunk: Chunk;
   private readonly table: Sql;
+  private readonly given: readonly Column[];
 
-  constructor(connection: DuckConnection, chunk: Chunk, table: Sql) {
+  constructor(connection: DuckConnection, chunk: Chunk, table: Sql, given: readonly Column[]) {
     this.connection = connection;
     this.chunk = chunk;
     this.table = table;
+    this.given = given;
   }
 
   reject(ordinal: number, reason: string): void {
@@ -45,7 +48,8 @@ class QueryRecords implements Records {
     if (this.rejected.size === this.chunk.records) return Promise.resolve(undefined);
     const out = join([...this.rejected.keys()].map((ordinal) => sql`${ordinal}`));
     const where = this.rejected.size === 0 ? raw('') : sql`WHERE rowid NOT IN (${out})`;
-    return Promise.resolve({ kind: 'query', sql: sql`SELECT * FROM ${this.table} ${where} ORDER BY rowid` });
+    const select = sql`SELECT * FROM ${this.table} ${where} ORDER BY rowid`;
+    return Promise.resolve({ kind: 'query', sql: select, given: this.given });
   }
 
   async describe(ordinals: readonly number[]): ReturnType<Records['describe']> {

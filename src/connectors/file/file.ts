@@ -1,0 +1,40 @@
+import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/connector.ts';
+import { StreamsqlError } from '../../base/errors.ts';
+import { bytesReader } from './bytes-reader.ts';
+import { findFiles } from './glob.ts';
+import { FILE_OPTIONS, fileSettings } from './options.ts';
+import { parquetReader } from './parquet-reader.ts';
+import { Window } from './partition.ts';
+
+/** A JSON or CSV record that is longer is a dead letter. */
+const LONGEST_RECORD = 1 << 28;
+
+/** Files that are there when the run begins: JSON lines, CSV, Parquet. Each is a partition, and the input ends. */
+export const fileSource: SourceConnector = {
+  name: 'file',
+  doc: 'files of JSON lines, CSV or Parquet, read once from start to end',
+  options: FILE_OPTIONS,
+  plan: (declaration) => planFile(declaration, LONGEST_RECORD),
+};
+
+export function planFile(declaration: SourceDeclaration, longestRecord: number): SourcePlan {
+  const { columns, span, cwd } = declaration;
+  if (columns.length === 0)
+    throw new StreamsqlError('BIND', `the source ${declaration.name} declares no columns`, {
+      span,
+      hint: 'a file source reads the columns that are declared, such as (id BIGINT, at TIMESTAMP)',
+    });
+  const settings = fileSettings(declaration);
+  return {
+    columns,
+    bounded: true,
+    strict: settings.strict,
+    open(context) {
+      const find = () => findFiles(settings.patterns, cwd, span);
+      if (settings.format.kind === 'parquet') return parquetReader(find, columns, context);
+      const { scratch, parallelism } = context;
+      const names = columns.map(({ name }) => name);
+      return bytesReader(find, { settings, columns: names, scratch, parallelism, window: new Window(), longestRecord });
+    },
+  };
+}

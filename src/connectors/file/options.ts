@@ -1,0 +1,123 @@
+import type { CsvDialect, SourceDeclaration } from '../../base/connector.ts';
+import { StreamsqlError } from '../../base/errors.ts';
+import type { OptionSpecs, OptionValues } from '../../base/options.ts';
+
+export const FILE_OPTIONS = {
+  path: {
+    type: 'string',
+    required: true,
+    doc: 'the files: a path, a glob with * ? and **, or several of them with commas between',
+  },
+  format: {
+    type: 'choice',
+    values: ['json', 'csv', 'parquet'],
+    doc: 'json (one object a line), csv or parquet; by default what the extension says',
+  },
+  compression: {
+    type: 'choice',
+    values: ['auto', 'none', 'gzip'],
+    doc: 'of json and csv; auto (the default) looks at the first bytes of each file',
+  },
+  strict: {
+    type: 'boolean',
+    default: false,
+    doc: 'a record that does not decode stops the run instead of going to the dead letters',
+  },
+  header: { type: 'boolean', doc: 'csv: whether the first record of each file names the columns; true' },
+  delimiter: { type: 'string', doc: "csv: what stands between two fields; ',' ('\\t' for a tab, the default of .tsv)" },
+  quote: { type: 'string', doc: `csv: what a field may stand in; '"' (empty for none)` },
+  escape: { type: 'string', doc: 'csv: what stands before a quote inside a quoted field; the quote itself' },
+  null: { type: 'string', doc: 'csv: the unquoted text that is NULL, besides an empty field' },
+} as const satisfies OptionSpecs;
+
+export type Compression = 'auto' | 'none' | 'gzip';
+
+/** What a WITH clause says, checked. */
+export interface FileSettings {
+  readonly patterns: string;
+  readonly compression: Compression;
+  readonly strict: boolean;
+  readonly format:
+    | { readonly kind: 'json' | 'parquet' }
+    | { readonly kind: 'csv'; readonly header: boolean; readonly quoting: Omit<CsvDialect, 'header'> };
+}
+
+const CSV_ONLY = ['header', 'delimiter', 'quote', 'escape', 'null'] as const;
+const EXTENSIONS: Readonly<Record<string, 'json' | 'csv' | 'parquet'>> = {
+  json: 'json',
+  jsonl: 'json',
+  ndjson: 'json',
+  csv: 'csv',
+  tsv: 'csv',
+  parquet: 'parquet',
+  pq: 'parquet',
+};
+
+export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options' | 'span'>): FileSettings {
+  const fail = (message: string, hint: string): StreamsqlError => new StreamsqlError('OPTION', message, { span, hint });
+  const patterns = text(options, 'path') ?? '';
+  if (patterns.trim() === '') throw fail('path is empty', FILE_OPTIONS.path.doc);
+  const extension = extensionOf(patterns);
+  const kind = formatOf(text(options, 'format')) ?? (extension === undefined ? undefined : EXTENSIONS[extension]);
+  if (kind === undefined)
+    throw fail(
+      `the format of '${patterns}' cannot be told from its extension`,
+      "add format = 'json', 'csv' or 'parquet'",
+    );
+  const stray = CSV_ONLY.find((name) => kind !== 'csv' && options[name] !== undefined);
+  if (stray !== undefined)
+    throw fail(`the option ${stray} is for format = 'csv' only, not ${kind}`, `leave ${stray} out`);
+  if (kind === 'parquet' && options['compression'] !== undefined)
+    throw fail('the option compression is for json and csv: Parquet says itself how it is compressed', 'leave it out');
+  return {
+    patterns,
+    compression: compressionOf(text(options, 'compression')),
+    strict: options['strict'] === true,
+    format:
+      kind === 'csv'
+        ? { kind, header: options['header'] !== false, quoting: quotingOf(options, extension === 'tsv', fail) }
+        : { kind },
+  };
+}
+
+function quotingOf(
+  options: OptionValues,
+  tabs: boolean,
+  fail: (message: string, hint: string) => StreamsqlError,
+): Omit<CsvDialect, 'header'> {
+  const delimiter = (text(options, 'delimiter') ?? (tabs ? '\t' : ',')).replaceAll('\\t', '\t');
+  const quote = text(options, 'quote') ?? '"';
+  const escape = text(options, 'escape') ?? quote;
+  const nullText = text(options, 'null') ?? '';
+  if (!/^[^\r\n"]{1,4}$/.test(delimiter) || delimiter.includes(quote || '\n'))
+    throw fail(
+      `delimiter takes one to four characters other than the quote, not '${delimiter}'`,
+      FILE_OPTIONS.delimiter.doc,
+    );
+  for (const [name, value] of Object.entries({ quote, escape }))
+    if (!/^[\x21-\x7e]?$/.test(value))
+      throw fail(
+        `${name} takes one ASCII character, not '${value}'`,
+        FILE_OPTIONS[name === 'quote' ? 'quote' : 'escape'].doc,
+      );
+  if ([delimiter, quote, escape, '\n', '\r'].some((part) => part !== '' && nullText.includes(part)))
+    throw fail(`null must not contain the delimiter, the quote or the escape: '${nullText}'`, FILE_OPTIONS.null.doc);
+  return { delimiter, quote, escape, nullText };
+}
+
+/** The extension that all the patterns share, without `.gz`. */
+function extensionOf(patterns: string): string | undefined {
+  const found = new Set(patterns.split(',').map((one) => /\.(\w+)(?:\.gz)?$/i.exec(one.trim())?.[1]?.toLowerCase()));
+  const kinds = new Set([...found].map((extension) => EXTENSIONS[extension ?? '']));
+  return kinds.size === 1 ? [...found][0] : undefined;
+}
+
+const formatOf = (name: string | undefined): 'json' | 'csv' | 'parquet' | undefined =>
+  name === undefined ? undefined : EXTENSIONS[name];
+
+const compressionOf = (name: string | undefined): Compression => (name === 'none' || name === 'gzip' ? name : 'auto');
+
+function text(options: OptionValues, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}

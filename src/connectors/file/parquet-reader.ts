@@ -1,0 +1,137 @@
+import type { Chunk, PartitionState, PollRequest, SourceContext, SourceReader } from '../../base/connector.ts';
+import { StreamsqlError } from '../../base/errors.ts';
+import { sameName, type Column } from '../../base/schema.ts';
+import { ident, join, sql, type Sql } from '../../base/sql.ts';
+import type { FoundFile } from './glob.ts';
+import { missingColumn } from './missing-column.ts';
+
+/** A Parquet file as a partition: positions are rows, read by row groups where they are of the size that is wanted. */
+class ParquetPartition implements PartitionState {
+  readonly name: string;
+  readonly end: number;
+  position = 0;
+  private readonly file: FoundFile;
+  private readonly index: number;
+  private readonly given: readonly Column[];
+  /** The rows at which row groups end, ascending. */
+  private readonly groupEnds: readonly number[];
+
+  constructor(file: FoundFile, index: number, given: readonly Column[], groupEnds: readonly number[]) {
+    this.name = file.name;
+    this.file = file;
+    this.index = index;
+    this.given = given;
+    this.groupEnds = groupEnds;
+    this.end = groupEnds.at(-1) ?? 0;
+  }
+
+  get done(): boolean {
+    return this.position >= this.end;
+  }
+
+  next(most: number): Chunk {
+    const chunk = this.rows(this.position, this.stop(most));
+    this.position = chunk.to;
+    return chunk;
+  }
+
+  rows(from: number, to: number): Chunk {
+    const columns = join(this.given.map(({ name }) => ident(name)));
+    return {
+      partition: this.index,
+      from,
+      to,
+      records: to - from,
+      runs: [{ first: from, count: to - from }],
+      body: {
+        kind: 'query',
+        sql: sql`SELECT ${columns} FROM ${readParquet(this.file)} WHERE file_row_number BETWEEN ${from} AND ${to - 1}`,
+        given: this.given,
+      },
+      rejected: [],
+      release: () => {},
+    };
+  }
+
+  /** The last end of a row group that is near enough, so that no group is read twice; else just so many rows. */
+  private stop(most: number): number {
+    const wanted = this.position + Math.max(1, most);
+    const near = this.groupEnds.findLast((end) => end <= wanted + most / 4);
+    return near !== undefined && near > this.position + most / 2 ? near : Math.min(wanted, this.end);
+  }
+}
+
+/** Reads Parquet files. `find` names them, at `open`; what they hold, DuckDB is asked. */
+export function parquetReader(
+  find: () => Promise<readonly FoundFile[]>,
+  columns: readonly Column[],
+  context: SourceContext,
+): SourceReader {
+  const partitions: ParquetPartition[] = [];
+  return {
+    partitions: partitions satisfies readonly PartitionState[],
+    async open(): Promise<void> {
+      for (const [index, file] of (await find()).entries()) {
+        const given = await describe(file, columns, context);
+        const ends = await groupEnds(file, context);
+        partitions.push(new ParquetPartition(file, index, given, ends));
+      }
+    },
+    poll({ partitions: allowed, maxRecords }: PollRequest): Promise<readonly Chunk[]> {
+      const chunks: Chunk[] = [];
+      let left = maxRecords;
+      for (const [index, each] of partitions.entries()) {
+        if (left <= 0) break;
+        if (each.done || (allowed !== 'all' && !allowed.has(index))) continue;
+        const chunk = each.next(left);
+        chunks.push(chunk);
+        left -= chunk.records;
+      }
+      return Promise.resolve(chunks);
+    },
+    peek(index): Promise<Chunk | undefined> {
+      const partition = partitions[index];
+      return Promise.resolve(partition === undefined || partition.end === 0 ? undefined : partition.rows(0, 1));
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+const readParquet = (file: FoundFile): Sql => sql`read_parquet(${literalPath(file)}, file_row_number = true)`;
+
+/** DuckDB takes a path as a glob: what is a name's own character stands in brackets. */
+const literalPath = ({ path }: FoundFile): string => path.replace(/[*?[]/g, '[$&]');
+
+/** The declared columns under the names and types that the file gives them, renamed as declared. */
+async function describe(
+  file: FoundFile,
+  columns: readonly Column[],
+  context: SourceContext,
+): Promise<readonly Column[]> {
+  const rows = await ask(file, context, sql`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(${literalPath(file)}))`); // prettier-ignore
+  const found = rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
+  return columns.map(({ name }) => {
+    const column = found.find((each) => each.name === name) ?? found.find((each) => sameName(each.name, name));
+    if (column === undefined) throw missingColumn(file, name, found.map((each) => each.name)); // prettier-ignore
+    return { name, type: column.type };
+  });
+}
+
+async function groupEnds(file: FoundFile, context: SourceContext): Promise<readonly number[]> {
+  const groups = await ask(
+    file,
+    context,
+    sql`SELECT CAST(any_value(row_group_num_rows) AS DOUBLE) AS n FROM parquet_metadata(${literalPath(file)}) GROUP BY row_group_id ORDER BY row_group_id`,
+  );
+  let rows = 0;
+  return groups.map(({ n }) => (rows += Number(n)));
+}
+
+async function ask(file: FoundFile, context: SourceContext, query: Sql): ReturnType<SourceContext['query']> {
+  try {
+    return await context.query(query);
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new StreamsqlError('SOURCE', `${file.name} cannot be read as Parquet: ${reason}`, { cause: error });
+  }
+}
