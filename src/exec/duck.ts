@@ -41,11 +41,13 @@ export class DuckConnection {
     this.connection = connection;
   }
 
-  /** Runs a statement whose rows nobody wants; the number of rows it changed. */
+  /** Runs a statement whose rows nobody wants; the number of rows it changed, or wrote into the table that it made. */
   async run(statement: Sql): Promise<number> {
     this.statements++;
-    const result = await this.connection.run(statement.text);
-    return result.rowsChanged;
+    const reader = await this.connection.runAndReadAll(statement.text);
+    if (reader.rowsChanged > 0 || reader.columnCount !== 1 || reader.columnName(0) !== 'Count')
+      return reader.rowsChanged;
+    return Number(reader.getRowsJson()[0]?.[0] ?? 0);
   }
 
   /** Rows as plain JavaScript values: BIGINT as bigint, TIMESTAMP as Date, DECIMAL as number, BLOB as bytes. */

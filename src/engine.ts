@@ -1,0 +1,329 @@
+import { availableParallelism } from 'node:os';
+import { basename, join as joinPath, resolve } from 'node:path';
+import type { ScratchPool, SourceContext, SourceReader } from './base/connector.ts';
+import { StreamsqlError } from './base/errors.ts';
+import { parseDuration } from './base/options.ts';
+import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunOptions, RunSummary } from './base/run.ts';
+import { ident, literal, raw, sql } from './base/sql.ts';
+import { sinks, sources } from './connectors/registry.ts';
+import { claimResults, claimState, finishResults, finishState } from './exec/claim.ts';
+import { Duck, type DuckConnection } from './exec/duck.ts';
+import { explainPlan, explainText } from './exec/explain.ts';
+import { Graph } from './exec/graph.ts';
+import { Results } from './exec/results.ts';
+import { Runtime } from './exec/runtime.ts';
+import { openScratch } from './exec/scratch.ts';
+import { Session } from './exec/session.ts';
+import { openSqlService } from './exec/sql-service.ts';
+import { parseScript } from './parser/parse.ts';
+import type { Plan, SourceNode } from './planner/plan.ts';
+import { Planner, type Answer } from './planner/planner.ts';
+import { describeAnswer, showAnswer } from './planner/show.ts';
+
+export type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
+export { StreamsqlError, renderError } from './base/errors.ts';
+export type { ErrorCode, Span } from './base/errors.ts';
+
+const DEFAULT_BATCH_INTERVAL_MS = 100;
+const DEFAULT_MAX_BATCH_ROWS = 250_000;
+
+/** What a host other than the command line hands in: rows from elsewhere, a clock of its own. */
+export interface EngineHost {
+  openReader?(source: SourceNode, context: SourceContext): SourceReader | undefined;
+  now?(): number;
+}
+
+/**
+ * Opens an engine. It holds its database until `close`.
+ *
+ * @example
+ * const engine = await open({ db: 'out.duckdb' });
+ * await engine.sql(`
+ *   CREATE SOURCE ticks (i AS n) WITH (connector = 'generator', rows = 100);
+ *   CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(i) AS s FROM ticks;
+ * `);
+ * await engine.run();
+ * console.log(await engine.query('SELECT * FROM total')); // n 100, s 4950
+ * await engine.close();
+ */
+export async function open(options: OpenOptions = {}, host: EngineHost = {}): Promise<Engine> {
+  const threads = options.threads ?? availableParallelism();
+  const duck = await Duck.open(':memory:', { threads: String(threads) });
+  const connect = async (): Promise<DuckConnection> => {
+    const connection = await duck.connect();
+    await connection.run(sql`SET TimeZone = 'UTC'`);
+    await connection.run(sql`SET lambda_syntax = 'DEFAULT'`);
+    return connection;
+  };
+  const connection = await connect();
+  for (const schema of ['delta', 'state', 'static']) await connection.run(sql`CREATE SCHEMA ${ident(schema)}`);
+  if (options.memoryLimit !== undefined) await connection.run(sql`SET memory_limit = ${options.memoryLimit}`);
+  if (options.cwd !== undefined) await connection.run(sql`SET file_search_path = ${options.cwd}`);
+  const service = await openSqlService(await connect());
+  const planner = new Planner({
+    service,
+    connectors: {
+      source: (name) => sources.find((source) => source.name === name),
+      sink: (name) => sinks.find((sink) => sink.name === name),
+      sourceNames: sources.map((source) => source.name),
+      sinkNames: sinks.map((sink) => sink.name),
+    },
+    cwd: resolve(options.cwd ?? '.'),
+    stem: options.stem ?? 'query',
+  });
+  return new StreamEngine({ options, host, duck, connection, connect, planner, threads });
+}
+
+interface Parts {
+  readonly options: OpenOptions;
+  readonly host: EngineHost;
+  readonly duck: Duck;
+  readonly connection: DuckConnection;
+  readonly connect: () => Promise<DuckConnection>;
+  readonly planner: Planner;
+  readonly threads: number;
+}
+
+class StreamEngine implements Engine {
+  private readonly parts: Parts;
+  private readonly session: Session;
+  private readonly settings: { batchIntervalMs: number; maxBatchRows: number };
+  private results: DuckConnection | undefined;
+  private scratch: ScratchPool | undefined;
+  private ran: { graph: Graph; plan: Plan } | undefined;
+  private started = false;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.session = new Session(parts.connection);
+    this.settings = {
+      batchIntervalMs: parts.options.batchIntervalMs ?? DEFAULT_BATCH_INTERVAL_MS,
+      maxBatchRows: parts.options.maxBatchRows ?? DEFAULT_MAX_BATCH_ROWS,
+    };
+  }
+
+  async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
+    if (this.started) throw new StreamsqlError('USAGE', 'sql() comes before run()');
+    const variables = this.parts.options.variables ?? {};
+    const script = parseScript(text, name, (variable) => {
+      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
+      if (given !== undefined) return { value: given, secret: false };
+      const value = process.env[variable];
+      return value === undefined ? undefined : { value, secret: true };
+    });
+    const answers: { sql: string; table: ResultTable }[] = [];
+    await this.parts.planner.script(script, async (answer) => {
+      const written = text.slice(answer.statement.span.start, answer.statement.span.end);
+      const table = await this.answer(answer);
+      if (table !== undefined) answers.push({ sql: written, table });
+    });
+    return answers;
+  }
+
+  private async answer(answer: Answer): Promise<ResultTable | undefined> {
+    switch (answer.kind) {
+      case 'show':
+        return showAnswer(this.parts.planner, answer.statement, (name) => this.setting(name));
+      case 'describe':
+        return describeAnswer(this.parts.planner, answer.statement);
+      case 'set':
+        return this.set(
+          answer.statement.name.text,
+          answer.statement.value,
+          answer.statement.span,
+          answer.statement.valueSpan,
+        );
+      case 'explain': {
+        const rendered = await this.explainPlan(answer.plan, answer.statement.format, answer.statement.analyze);
+        return { columns: [{ name: 'plan', type: 'VARCHAR' }], rows: [[rendered]] };
+      }
+    }
+  }
+
+  /** SET of what a file may decide: the time zone, and the trigger. */
+  private async set(
+    name: string,
+    value: string,
+    span: { start: number; end: number },
+    valueSpan: { start: number; end: number },
+  ): Promise<undefined> {
+    switch (name.toLowerCase()) {
+      case 'timezone':
+      case 'time zone':
+        try {
+          await this.parts.connection.run(sql`SET GLOBAL TimeZone = ${value}`);
+        } catch {
+          throw new StreamsqlError('OPTION', `there is no time zone '${value}'`, {
+            span: valueSpan,
+            hint: "such as 'UTC' or 'Europe/Berlin'",
+          });
+        }
+        return;
+      case 'batch_interval': {
+        const ms = parseDuration(value);
+        if (ms === undefined || ms <= 0)
+          throw new StreamsqlError('OPTION', `batch_interval takes a duration, not '${value}'`, {
+            span: valueSpan,
+            hint: "such as '250 ms'",
+          });
+        this.settings.batchIntervalMs = this.parts.options.batchIntervalMs ?? ms;
+        return;
+      }
+      case 'max_batch_rows': {
+        const rows = Number(value);
+        if (!Number.isSafeInteger(rows) || rows <= 0)
+          throw new StreamsqlError('OPTION', `max_batch_rows takes a whole number of at least 1, not '${value}'`, {
+            span: valueSpan,
+          });
+        this.settings.maxBatchRows = this.parts.options.maxBatchRows ?? rows;
+        return;
+      }
+      default:
+        throw new StreamsqlError('OPTION', `there is no setting ${name}`, {
+          span,
+          hint: 'there are timezone, batch_interval, max_batch_rows',
+        });
+    }
+  }
+
+  private async setting(name: string): Promise<string | undefined> {
+    switch (name.toLowerCase()) {
+      case 'timezone':
+        return this.parts.connection.text(sql`SELECT CAST(current_setting('TimeZone') AS VARCHAR)`);
+      case 'batch_interval':
+        return `${this.settings.batchIntervalMs} ms`;
+      case 'max_batch_rows':
+        return String(this.settings.maxBatchRows);
+      default:
+        return undefined;
+    }
+  }
+
+  async run(options: RunOptions = {}): Promise<RunSummary> {
+    if (this.started) throw new StreamsqlError('USAGE', 'an engine runs once; open another');
+    this.started = true;
+    const plan = this.parts.planner.plan();
+    const emit = options.onEvent ?? (() => undefined);
+    if (plan.views.length === 0 && plan.sinks.length === 0) {
+      throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
+        hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
+      });
+    }
+    const { db, results } = await this.attach(plan);
+    const state = this.parts.options.state;
+    const graph = new Graph(this.session, plan);
+    this.ran = { graph, plan };
+    this.scratch = openScratch();
+    const bookkeeping = new Results(results);
+    const bounded = plan.sources.every((source) => source.plan.bounded);
+    emit({
+      event: 'start', db, state, bounded,
+      sources: plan.sources.map((source) => ({ name: source.name, connector: source.connector, bounded: source.plan.bounded })),
+      views: plan.views.map((view) => view.name),
+    }); // prettier-ignore
+    const runtime = new Runtime({
+      plan, graph, session: this.session, decodeConnection: await this.parts.connect(), results: bookkeeping,
+      scratch: this.scratch, parallelism: this.parts.threads, ...this.settings, emit,
+      now: this.parts.host.now ?? Date.now,
+      ...(this.parts.host.openReader === undefined ? {} : { openReader: this.parts.host.openReader }),
+    }); // prettier-ignore
+    try {
+      await runtime.open();
+      await bookkeeping.open(plan, (view) => graph.operator(view.node));
+      const { interrupted } = await runtime.run(options.signal);
+      const summary = await runtime.summary(interrupted);
+      if (!interrupted) {
+        await finishResults(results);
+        if (state !== undefined) finishState(state);
+      }
+      for (const select of plan.closing)
+        emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
+      emit({ event: 'done', ...summary });
+      return summary;
+    } catch (error) {
+      throw asExecutionError(error);
+    } finally {
+      await runtime.close();
+    }
+  }
+
+  /** Attaches the results database and takes it, and the state folder, for this run. */
+  private async attach(plan: Plan): Promise<{ db: string; results: DuckConnection }> {
+    const { options } = this.parts;
+    const db = options.db ?? ':memory:';
+    const results = await this.openResults(db);
+    await claimResults(results, db, plan, options.fresh === true);
+    if (options.state !== undefined) {
+      claimState(options.state, db, options.fresh === true);
+      await this.parts.connection.run(sql`SET temp_directory = ${joinPath(resolve(options.state), 'spill')}`);
+    }
+    return { db, results };
+  }
+
+  private async openResults(db: string): Promise<DuckConnection> {
+    if (this.results !== undefined) return this.results;
+    try {
+      await this.parts.connection.run(sql`ATTACH ${literal(db)} AS res`);
+    } catch (error) {
+      throw openError(db, error);
+    }
+    this.results = await this.parts.connect();
+    return this.results;
+  }
+
+  async query(select: string): Promise<ResultTable> {
+    await this.openResults(this.parts.options.db ?? ':memory:');
+    const reader = await this.parts.connect();
+    try {
+      await reader.run(sql`USE res`);
+      return await reader.table(raw(select));
+    } catch (error) {
+      const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+      throw new StreamsqlError('BIND', message, { cause: error });
+    } finally {
+      reader.close();
+    }
+  }
+
+  async explain(options: ExplainOptions = {}): Promise<string> {
+    if (options.analyze === true && !this.started) await this.run();
+    return this.explainPlan(
+      this.ran?.plan ?? this.parts.planner.plan(),
+      options.format ?? 'text',
+      options.analyze === true,
+    );
+  }
+
+  private async explainPlan(plan: Plan, format: 'text' | 'json', analyze: boolean): Promise<string> {
+    if (analyze && this.ran === undefined) {
+      throw new StreamsqlError(
+        'UNSUPPORTED',
+        'EXPLAIN ANALYZE runs the whole file: use streamsql explain FILE --analyze',
+      );
+    }
+    const graph = this.ran?.graph ?? new Graph(this.session, plan);
+    const targets = explainPlan(plan, graph, analyze ? this.session : undefined);
+    return format === 'json' ? JSON.stringify(targets, null, 2) : explainText(targets);
+  }
+
+  close(): Promise<void> {
+    this.scratch?.close();
+    this.parts.duck.close();
+    return Promise.resolve();
+  }
+}
+
+/** DuckDB says which process holds the file: "Conflicting lock is held in … (PID 123)". */
+function openError(db: string, error: unknown): StreamsqlError {
+  const message = error instanceof Error ? error.message : String(error);
+  const pid = /PID (\d+)/.exec(message)?.[1];
+  if (pid !== undefined)
+    return new StreamsqlError('LOCKED', `${basename(db)} is in use by the process ${pid}`, { cause: error });
+  return new StreamsqlError('STATE', `${db} cannot be opened: ${message.split('\n')[0] ?? ''}`, { cause: error });
+}
+
+function asExecutionError(error: unknown): unknown {
+  if (error instanceof StreamsqlError || !(error instanceof Error)) return error;
+  if (!/^[A-Z]\w+( \w+)* Error: /.test(error.message)) return error;
+  return new StreamsqlError('EXECUTION', error.message.split('\n')[0] ?? error.message, { cause: error });
+}

@@ -1,0 +1,88 @@
+import { StreamsqlError, unreachable } from '../base/errors.ts';
+import { inOrder, inputsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
+import { AggregateOperator } from './operators/aggregate.ts';
+import { JoinOperator } from './operators/join.ts';
+import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
+import { SelectOperator } from './operators/select.ts';
+import { SourceOperator } from './operators/source.ts';
+import { StaticOperator } from './operators/static.ts';
+import { UnionOperator } from './operators/union.ts';
+import { WindowOperator } from './operators/window.ts';
+import type { Session } from './session.ts';
+
+/** The operators of a plan, each after its inputs. */
+export class Graph {
+  readonly operators: readonly Operator[];
+  private readonly byNode = new Map<PlanNode, Operator>();
+
+  constructor(session: Session, plan: Plan) {
+    const readers = readersOf(plan);
+    const context: OperatorContext = {
+      session,
+      operator: (node) => this.operator(node),
+      viewsOf: (node) => readers.get(node) ?? [],
+    };
+    const roots = [...plan.views.map((view) => view.node), ...plan.sinks.map((sink) => sink.node)];
+    this.operators = inOrder(roots).map((node) => {
+      const operator = make(context, node);
+      this.byNode.set(node, operator);
+      return operator;
+    });
+  }
+
+  operator(node: PlanNode): Operator {
+    const operator = this.byNode.get(node);
+    if (operator === undefined) throw new StreamsqlError('INTERNAL', `no operator for ${node.id}`);
+    return operator;
+  }
+
+  get sources(): readonly SourceOperator[] {
+    return this.operators.filter((operator) => operator instanceof SourceOperator);
+  }
+
+  async open(): Promise<void> {
+    for (const operator of this.operators) await operator.open();
+  }
+
+  async step(epoch: EpochClock): Promise<void> {
+    for (const operator of this.operators) await operator.step(epoch);
+  }
+}
+
+function make(context: OperatorContext, node: PlanNode): Operator {
+  switch (node.kind) {
+    case 'source':
+      return new SourceOperator(context, node);
+    case 'static':
+      return new StaticOperator(context, node);
+    case 'select':
+      return streaming(node).length > 1 ? new JoinOperator(context, node) : new SelectOperator(context, node);
+    case 'window':
+      return new WindowOperator(context, node);
+    case 'union':
+      return new UnionOperator(context, node);
+    case 'aggregate':
+      return new AggregateOperator(context, node);
+    default:
+      return unreachable(node);
+  }
+}
+
+/** Which views and sinks each node leads to. */
+function readersOf(plan: Plan): ReadonlyMap<PlanNode, readonly string[]> {
+  const readers = new Map<PlanNode, string[]>();
+  const targets = [...plan.views, ...plan.sinks];
+  for (const target of targets) {
+    const seen = new Set<PlanNode>();
+    const visit = (node: PlanNode): void => {
+      if (seen.has(node)) return;
+      seen.add(node);
+      readers.set(node, [...(readers.get(node) ?? []), target.name]);
+      // What feeds another view belongs to that one: its late rows are counted there alone.
+      if (node !== target.node && plan.views.some((view) => view.node === node)) return;
+      inputsOf(node).forEach(visit);
+    };
+    visit(target.node);
+  }
+  return readers;
+}

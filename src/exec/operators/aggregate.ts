@@ -1,0 +1,267 @@
+import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
+import { identityColumns } from '../../planner/demand.ts';
+import type { AggregateNode, Clock } from '../../planner/plan.ts';
+import { keepLate, watchForLateRows } from '../late.ts';
+import { StateTable } from '../state.ts';
+import { bucket, floorTo } from '../windows.ts';
+import { AggregateSql } from './aggregate-sql.ts';
+import {
+  anyLate, deltaTable, END_OF_TIME, stateTable,
+  type EpochClock, type Explanation, type Operator, type OperatorContext,
+} from './operator.ts'; // prettier-ignore
+
+/**
+ * groupBy-reduce over append-only input: SELECT keys, aggregates FROM … GROUP BY keys HAVING …
+ *
+ * - ON WINDOW CLOSE: an epoch's partial results are appended; when the watermark passes the end of a window its groups
+ *   are merged, given out once and dropped. Δout = groups of the windows that closed. State: partial results of open
+ *   windows; for HOP by pane of gcd(slide, size), so that overlap costs nothing on the way in.
+ * - CHANGES: one merged row a group, updated by the epoch's partial results. Δout = the touched groups as they are now.
+ *   State: a row for each group; those of windows go when they close.
+ * - Aggregates that do not merge keep the rows of their groups instead, and touched or closing groups are recomputed.
+ */
+export class AggregateOperator implements Operator {
+  readonly node: AggregateNode;
+  readonly sql: AggregateSql;
+  private readonly context: OperatorContext;
+  private readonly state: StateTable;
+  private produced = false;
+  /** Groups up to here have been given out; microseconds. */
+  private closedUpTo: bigint | undefined;
+
+  constructor(context: OperatorContext, node: AggregateNode) {
+    this.context = context;
+    this.node = node;
+    this.sql = new AggregateSql(node);
+    this.state = new StateTable(context.session, node.id, stateTable(node.id));
+  }
+
+  private get onClose(): boolean {
+    return this.node.emit === 'on-window-close';
+  }
+
+  private get global(): boolean {
+    return this.sql.groupColumns.length === 0;
+  }
+
+  private get input(): Operator {
+    return this.context.operator(this.node.input);
+  }
+
+  private get output(): Sql {
+    return deltaTable(this.node.id);
+  }
+
+  private get touched(): Sql {
+    return deltaTable(`${this.node.id}$touched`);
+  }
+
+  async open(): Promise<void> {
+    if (this.node.close?.clock === 'event') watchForLateRows(this.context, this.node.input, this.node.window);
+    const rows = this.input.delta(false);
+    if (!this.sql.merges) await this.state.create(this.sql.keptRows(rows, this.rowColumns, false));
+    else if (this.onClose) await this.state.create(this.sql.partial(rows, false));
+    else await this.state.create(this.sql.merged(this.asGroups(sql`(${this.sql.partial(rows, false)})`)));
+    if (this.sql.merges && this.global) await this.addGlobal(rows, false);
+    await this.write(
+      this.onClose
+        ? sql`${this.closing(undefined)} LIMIT 0`
+        : sql`${this.allGroups()}${this.global ? sql`` : sql` LIMIT 0`}`,
+    );
+    this.produced = this.global;
+  }
+
+  async step(_epoch: EpochClock): Promise<void> {
+    this.produced = false;
+    const late = this.node.close?.clock === 'event' && anyLate(this.context, this.node.input);
+    const rows = this.input.delta(late);
+    if (this.input.hasRows()) {
+      if (late)
+        await keepLate(
+          this.context,
+          this.node,
+          this.node.input,
+          this.sql.exploded(rows),
+          this.sql.accepted(raw('"$w"')),
+        );
+      await (this.onClose ? this.append(rows, late) : this.change(rows, late));
+    }
+    await this.advance();
+  }
+
+  private async append(rows: Sql, late: boolean): Promise<void> {
+    await this.state.append(
+      this.sql.merges ? this.sql.partial(rows, late) : this.sql.keptRows(rows, this.rowColumns, late),
+    );
+  }
+
+  private async change(rows: Sql, late: boolean): Promise<void> {
+    const run = (statement: Sql): Promise<number> => this.context.session.run(this.node.id, statement);
+    if (this.sql.merges && this.global) {
+      await this.addGlobal(rows, late);
+      await this.write(this.allGroups());
+    } else if (this.sql.merges) {
+      await run(sql`CREATE OR REPLACE TABLE ${this.touched} AS ${this.epochGroups(rows, late)}`);
+      await this.state.merge(this.sql.mergeInto(this.state.name, this.touched));
+      await this.write(this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`)));
+    } else {
+      const columns = this.sql.groupColumns.map((name) => ident(name));
+      const epochRows = deltaTable(`${this.node.id}$rows`);
+      await run(sql`CREATE OR REPLACE TABLE ${epochRows} AS ${this.sql.keptRows(rows, this.rowColumns, late)}`);
+      await run(
+        sql`CREATE OR REPLACE TABLE ${this.touched} AS SELECT DISTINCT ${columns.length === 0 ? raw('1 AS "$one"') : join(columns)} FROM ${epochRows}`,
+      );
+      await this.state.append(sql`SELECT * FROM ${epochRows}`);
+      await this.write(
+        this.sql.changedOutput(this.sql.fromRows(this.global ? this.state.name : sql`(${this.touchedState()})`)),
+      );
+    }
+    this.produced = true;
+  }
+
+  private epochGroups(rows: Sql, late: boolean): Sql {
+    const partial = this.sql.partial(rows, late);
+    return this.sql.panes ? this.sql.merged(this.asGroups(sql`(${partial})`)) : partial;
+  }
+
+  /** Pane partials as those of windows; all else is by group already. */
+  private asGroups(partial: Sql): Sql {
+    return this.sql.panes ? this.sql.windows(partial, undefined, undefined) : partial;
+  }
+
+  private touchedState(): Sql {
+    return sql`SELECT s.* FROM ${this.state.name} AS s WHERE EXISTS (SELECT 1 FROM ${this.touched} AS p WHERE ${this.sql.sameGroup('s', 'p')})`;
+  }
+
+  /** Without keys there is one group, also before any input: its state is one row. */
+  private async addGlobal(rows: Sql, late: boolean): Promise<void> {
+    const both = sql`(SELECT * FROM ${this.state.name} UNION ALL ${this.sql.partial(rows, late)})`;
+    await this.context.session.run(
+      this.node.id,
+      sql`CREATE OR REPLACE TABLE ${this.state.name} AS ${this.sql.merged(both)}`,
+    );
+    this.state.rows = 1;
+  }
+
+  private allGroups(): Sql {
+    return this.sql.changedOutput(
+      this.sql.merges ? this.sql.fromMerged(this.state.name) : this.sql.fromRows(this.state.name),
+    );
+  }
+
+  private async write(select: Sql): Promise<void> {
+    const rows = await this.context.session.run(this.node.id, sql`CREATE OR REPLACE TABLE ${this.output} AS ${select}`);
+    this.produced = rows > 0;
+  }
+
+  /** Gives out and drops the groups that the watermark has completed. */
+  private async advance(): Promise<void> {
+    const close = this.node.close;
+    const watermark = close === undefined ? undefined : this.input.watermark(close.clock);
+    if (close === undefined || watermark === undefined) return;
+    const limit = this.limit(watermark, close.after);
+    if (this.closedUpTo !== undefined && limit <= this.closedUpTo) return;
+    const before = this.closedUpTo;
+    this.closedUpTo = limit;
+    if (this.state.rows === 0) return;
+    const end = watermark >= END_OF_TIME;
+    if (this.onClose) await this.write(this.closing(end ? undefined : limit, before));
+    await this.state.evict(end ? raw('true') : this.complete(limit));
+  }
+
+  /** The last window start, or key, that is complete at a watermark. */
+  private limit(watermark: bigint, after: bigint): bigint {
+    const window = this.sql.window;
+    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide);
+  }
+
+  /** The complete groups' output; `upTo` undefined: all of them. */
+  private closing(upTo: bigint | undefined, after?: bigint): Sql {
+    const identity = this.node.demand.identity;
+    if (this.sql.panes) {
+      const windows = this.sql.windows(this.state.name, after, upTo);
+      return this.sql.closedOutput(this.sql.fromMerged(sql`(${this.sql.merged(windows)})`), identity);
+    }
+    const complete =
+      upTo === undefined ? this.state.name : sql`(SELECT * FROM ${this.state.name} WHERE ${this.complete(upTo)})`;
+    const groups = this.sql.merges
+      ? this.sql.fromMerged(sql`(${this.sql.merged(complete)})`)
+      : this.sql.fromRows(complete);
+    return this.sql.closedOutput(groups, identity);
+  }
+
+  /** Whether a row of state belongs to nothing but complete groups. */
+  private complete(limit: bigint): Sql {
+    const window = this.sql.window;
+    if (window !== undefined && this.sql.panes && this.onClose) {
+      return sql`${bucket(window.slide, raw('"$pane"'), window.zoned)} <= ${timestamp(limit, window.zoned)}`;
+    }
+    const column = this.node.close?.column ?? '$w';
+    const type = this.node.keys.find((key) => key.name === column)?.type;
+    return sql`${ident(column)} <= ${timestamp(limit, window === undefined ? type !== 'TIMESTAMP' : window.zoned)}`;
+  }
+
+  /** The columns of the input that are kept where rows are: keys, arguments, identity. */
+  private get rowColumns(): readonly string[] {
+    const names = this.node.input.columns.map((column) => column.name).filter((name) => name !== '$t');
+    return [...names, ...(this.node.input.demand.identity ? identityColumns(this.node.input) : [])];
+  }
+
+  delta(): Sql {
+    return this.output;
+  }
+
+  hasRows(): boolean {
+    return this.produced;
+  }
+
+  watermark(clock: Clock): bigint | undefined {
+    return this.onClose ? this.input.watermark(clock) : undefined;
+  }
+
+  mayBeLate(): boolean {
+    return false;
+  }
+
+  explain(): Explanation {
+    const keys = this.sql.groupColumns.join(', ') || 'one group';
+    const rows = this.input.delta(false);
+    const sqlText = this.onClose
+      ? [
+          sql`INSERT INTO ${this.state.name} ${this.sql.merges ? this.sql.partial(rows, false) : this.sql.keptRows(rows, this.rowColumns, false)}`,
+          sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.closing(0n)}`,
+          sql`DELETE FROM ${this.state.name} WHERE ${this.complete(0n)}`,
+        ]
+      : this.sql.merges && !this.global
+        ? [
+            sql`CREATE OR REPLACE TABLE ${this.touched} AS ${this.epochGroups(rows, false)}`,
+            this.sql.mergeInto(this.state.name, this.touched),
+            sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`))}`,
+          ]
+        : [sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.allGroups()}`];
+    return {
+      title: `groupBy-reduce by ${keys}, emit ${this.onClose ? 'on window close' : 'changes'}`,
+      law: this.onClose
+        ? 'Δout = the groups whose window the watermark closed'
+        : 'Δout = the touched groups as they are now',
+      state: this.describeState(),
+      bound: this.describeBound(),
+      sql: sqlText.map((statement) => statement.text),
+    };
+  }
+
+  private describeState(): string {
+    if (!this.sql.merges) return `${this.state.name.text}: the rows of each group`;
+    if (this.sql.panes && this.onClose) return `${this.state.name.text}: partial results by pane and group`;
+    return `${this.state.name.text}: ${this.onClose ? 'partial results by window and group' : 'one row a group'}`;
+  }
+
+  private describeBound(): string {
+    const close = this.node.close;
+    if (close === undefined)
+      return this.global && this.sql.merges
+        ? 'one row'
+        : 'UNBOUNDED: groups never close; it grows with the number of groups';
+    return `the watermark: a group goes ${close.after / 1000n} ms after ${close.column === '$w' ? 'the start of its window' : close.column}`;
+  }
+}

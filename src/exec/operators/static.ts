@@ -1,0 +1,49 @@
+import { ident, raw, sql, type Sql } from '../../base/sql.ts';
+import type { StaticNode } from '../../planner/plan.ts';
+import { END_OF_TIME, type Explanation, type Operator, type OperatorContext } from './operator.ts';
+
+/** static: a table that does not change while the stream runs, read once at the start. Δout = ∅, and no operator asks. */
+export class StaticOperator implements Operator {
+  readonly node: StaticNode;
+  private readonly context: OperatorContext;
+
+  constructor(context: OperatorContext, node: StaticNode) {
+    this.context = context;
+    this.node = node;
+  }
+
+  async open(): Promise<void> {
+    await this.context.session.run(this.node.id, sql`CREATE OR REPLACE TABLE ${this.delta()} AS ${raw(this.node.sql)}`);
+  }
+
+  step(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  delta(): Sql {
+    return ident('static', this.node.id);
+  }
+
+  hasRows(): boolean {
+    return true;
+  }
+
+  watermark(): bigint {
+    return END_OF_TIME;
+  }
+
+  mayBeLate(): boolean {
+    return false;
+  }
+
+  explain(): Explanation {
+    const statement = sql`CREATE TABLE ${this.delta()} AS ${raw(this.node.sql)}`;
+    return {
+      title: 'static table',
+      law: 'Δout = ∅',
+      state: 'the whole table',
+      bound: 'read once, at the start',
+      sql: [statement.text],
+    };
+  }
+}

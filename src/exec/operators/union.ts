@@ -1,0 +1,44 @@
+import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
+import { identityColumns } from '../../planner/demand.ts';
+import type { UnionNode } from '../../planner/plan.ts';
+import { LinearOperator } from './linear.ts';
+import { LATENESS, type Explanation, type Operator, type OperatorContext } from './operator.ts';
+
+/** UNION ALL. Linear: Δout = ΔA + ΔB. */
+export class UnionOperator extends LinearOperator {
+  readonly node: UnionNode;
+
+  constructor(context: OperatorContext, node: UnionNode) {
+    super(context);
+    this.node = node;
+  }
+
+  protected inputs(): readonly Operator[] {
+    return this.node.inputs.map((input) => this.context.operator(input));
+  }
+
+  protected select(withLateness: boolean): Sql {
+    const width = identityColumns(this.node).length - 1;
+    const branches = this.node.inputs.map((input, branch) => {
+      const visible = this.node.columns.map((column, i) => {
+        const from = ident(input.columns[i]?.name ?? column.name);
+        return sql`CAST(${from} AS ${raw(column.type)}) AS ${ident(column.name)}`;
+      });
+      const hidden: Sql[] = [];
+      if (this.node.demand.identity) {
+        const own = identityColumns(input);
+        hidden.push(sql`${branch}::INTEGER AS "$u"`);
+        for (let i = 0; i < width; i++) {
+          hidden.push(sql`${own[i] === undefined ? raw('NULL') : ident(own[i] ?? '')} AS ${ident(`$i${i}`)}`);
+        }
+      }
+      if (withLateness) hidden.push(...Object.values(LATENESS).map((name) => ident(name)));
+      return sql`SELECT ${join([...visible, ...hidden])} FROM ${this.context.operator(input).delta(withLateness)}`;
+    });
+    return join(branches, ' UNION ALL ');
+  }
+
+  protected describe(): Pick<Explanation, 'title' | 'law'> {
+    return { title: 'union', law: 'Δout = ΔA + ΔB' };
+  }
+}

@@ -1,0 +1,244 @@
+import { StreamsqlError } from '../base/errors.ts';
+import { sameName, type Column } from '../base/schema.ts';
+import { ident, join, literal, raw, sql, timestamp, type Sql } from '../base/sql.ts';
+import type { MaterializedView, Plan } from '../planner/plan.ts';
+import type { DuckConnection } from './duck.ts';
+import { LATE_STAGING } from './late.ts';
+import { AggregateOperator } from './operators/aggregate.ts';
+import type { Operator } from './operators/operator.ts';
+import type { DeadLetter } from './decode/plan.ts';
+import { META_TABLES, meta } from './results-schema.ts';
+import { micros } from './windows.ts';
+
+/** What an epoch leaves in the results database beside the views' rows. */
+export interface EpochRecord {
+  readonly epoch: number;
+  readonly clock: bigint;
+  readonly ranges: readonly { source: string; partition: string; from: number; to: number; records: number }[];
+  /** Of all partitions, after the epoch. */
+  readonly offsets: readonly { source: string; partition: string; position: number }[];
+  readonly watermarks: readonly { source: string; watermark: bigint | undefined }[];
+  readonly rows: number;
+  readonly dead: readonly (DeadLetter & { source: string; partitionName: string })[];
+  /** Partition names by source and index, for the late rows of the staging table; empty where there are none. */
+  readonly lateSources: readonly { source: string; partitions: readonly string[] }[];
+  readonly decodeMs: number;
+  readonly runMs: number;
+}
+
+/** The key by which a live view's rows are found again. */
+interface ViewTable {
+  readonly view: MaterializedView;
+  readonly operator: Operator;
+  /** The table that holds the rows: the view's own, or, where the keys are not among its columns, one beside it. */
+  readonly table: Sql;
+  readonly keys: readonly KeyColumn[];
+  readonly live: boolean;
+}
+
+interface KeyColumn {
+  /** In the operator's delta. */
+  readonly delta: string;
+  /** In the view's table. */
+  readonly column: string;
+  /** What the table's column exceeds the delta's by (window_end and `$w`), microseconds. */
+  readonly shift: bigint;
+}
+
+/**
+ * The results database: each materialized view a table of its name, and in the schema `_streamsql` the record of what
+ * was read and when. An epoch's changes and its record are one transaction.
+ */
+export class Results {
+  private readonly connection: DuckConnection;
+  private tables: readonly ViewTable[] = [];
+
+  constructor(connection: DuckConnection) {
+    this.connection = connection;
+  }
+
+  /** Makes the views' tables, empty, and the record's. */
+  async open(plan: Plan, operator: (view: MaterializedView) => Operator): Promise<void> {
+    await this.connection.run(sql`BEGIN`);
+    for (const statement of META_TABLES) await this.connection.run(statement);
+    this.tables = plan.views.map((view) => viewTable(view, operator(view)));
+    for (const table of this.tables) await this.create(table);
+    for (const source of plan.sources) {
+      await this.connection.run(
+        sql`INSERT INTO ${meta('sources')} VALUES (${source.name}, ${source.connector}, ${source.plan.bounded}, ${source.eventTime?.column ?? null})`,
+      );
+    }
+    await this.connection.run(sql`COMMIT`);
+  }
+
+  private async create(table: ViewTable): Promise<void> {
+    const { view } = table;
+    const columns: Column[] = view.columns.map(({ name, type }) => ({ name, type }));
+    const hidden = table.keys
+      .filter((key) => key.column.startsWith('$'))
+      .map((key) => ({ name: key.column, type: keyType(table.operator, key.delta) }));
+    const definitions = [...columns, ...hidden].map((column) => sql`${ident(column.name)} ${raw(column.type)}`);
+    await this.connection.run(sql`CREATE TABLE ${table.table} (${join(definitions)})`);
+    if (hidden.length > 0) {
+      const visible = join(columns.map((column) => ident(column.name)));
+      await this.connection.run(
+        sql`CREATE VIEW ${ident('res', 'main', view.name)} AS SELECT ${visible} FROM ${table.table}`,
+      );
+    }
+    await this.connection.run(
+      sql`INSERT INTO ${meta('views')} VALUES (${view.name}, ${view.sql}, ${view.emit}, ${hidden.length > 0})`,
+    );
+  }
+
+  /** Commits an epoch: the views' changes and the record, together. */
+  async commit(record: EpochRecord): Promise<void> {
+    await this.connection.run(sql`BEGIN`);
+    try {
+      for (const table of this.tables) if (table.operator.hasRows()) await this.apply(table);
+      await this.writeDead(record);
+      if (record.lateSources.length > 0) await this.writeLate(record);
+      await this.connection.run(sql`INSERT INTO ${meta('epochs')} ${recordRow(record)}`);
+      await this.connection.run(sql`COMMIT`);
+    } catch (error) {
+      await this.connection.run(sql`ROLLBACK`).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async apply(table: ViewTable): Promise<void> {
+    const { view, operator } = table;
+    const delta = operator.delta(false);
+    const sources = view.node.columns.map((column) => ident(column.name));
+    if (!table.live) {
+      await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta}`);
+      return;
+    }
+    if (table.keys.length === 0) {
+      await this.connection.run(sql`DELETE FROM ${table.table}`);
+      await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta} WHERE "$keep"`);
+      return;
+    }
+    await this.connection.run(await this.mergeStatement(table, delta));
+  }
+
+  private async mergeStatement(table: ViewTable, delta: Sql): Promise<Sql> {
+    const { view } = table;
+    const matches: Sql[] = [];
+    for (const key of table.keys) {
+      const [t, d] = [ident('t', key.column), ident('d', key.delta)];
+      if (key.delta !== '$w') matches.push(sql`${t} IS NOT DISTINCT FROM ${d}`);
+      else matches.push(sql`${t} = ${d} + ${micros(key.shift)}`, await this.lowerBound(t, delta, key));
+    }
+    const pairs = view.columns.map((column, i) => ({
+      to: column.name,
+      from: ident('d', view.node.columns[i]?.name ?? ''),
+    }));
+    const hidden = table.keys
+      .filter((key) => key.column.startsWith('$'))
+      .map((key) => ({ to: key.column, from: ident('d', key.delta) }));
+    const all = [...pairs, ...hidden];
+    const sets = pairs.filter((pair) => !table.keys.some((key) => sameName(key.column, pair.to)));
+    const update =
+      sets.length === 0
+        ? sql`DO NOTHING`
+        : sql`UPDATE SET ${join(sets.map((pair) => sql`${ident(pair.to)} = ${pair.from}`))}`;
+    return sql`MERGE INTO ${table.table} AS t USING ${delta} AS d ON ${join(matches, ' AND ')}
+      WHEN MATCHED AND NOT d."$keep" THEN DELETE
+      WHEN MATCHED THEN ${update}
+      WHEN NOT MATCHED AND d."$keep" THEN INSERT (${join(all.map((pair) => ident(pair.to)))}) VALUES (${join(all.map((pair) => pair.from))})`;
+  }
+
+  /** The table is read only from the earliest touched window on: it grows with history, the delta does not. */
+  private async lowerBound(column: Sql, delta: Sql, key: KeyColumn): Promise<Sql> {
+    const least = await this.connection.text(sql`SELECT CAST(epoch_us(min("$w")) AS VARCHAR) FROM ${delta}`);
+    if (least === undefined) return raw('true');
+    return sql`${column} >= CAST(${timestamp(BigInt(least) + key.shift, true)} AS TIMESTAMP)`;
+  }
+
+  private async writeDead(record: EpochRecord): Promise<void> {
+    for (let i = 0; i < record.dead.length; i += ROWS_A_STATEMENT) {
+      const rows = record.dead
+        .slice(i, i + ROWS_A_STATEMENT)
+        .map(
+          (letter) =>
+            sql`(${record.epoch}, ${letter.source}, ${letter.partitionName}, ${letter.offset}, ${letter.payload}, ${letter.reason})`,
+        );
+      await this.connection.run(sql`INSERT INTO ${meta('dead_letters')} VALUES ${join(rows)}`);
+    }
+  }
+
+  private async writeLate(record: EpochRecord): Promise<void> {
+    const names = record.lateSources.flatMap(({ source, partitions }) =>
+      partitions.map((name, i) => sql`(${source}, ${i}, ${name})`),
+    );
+    await this.connection.run(sql`INSERT INTO ${meta('late')}
+      SELECT ${record.epoch}, l.view, l.source, n.name, l."offset", l.watermark, l.partly, l.payload
+      FROM ${LATE_STAGING} l LEFT JOIN (VALUES ${join(names)}) n(source, p, name) ON n.source = l.source AND n.p = l.partition
+      ORDER BY l.view, l.source, l.partition, l."offset"`);
+  }
+
+  /** Rows of each view now, and how many input rows were late for it. */
+  async counts(): Promise<readonly { name: string; rows: number; late: number }[]> {
+    const counts = [];
+    for (const { view } of this.tables) {
+      const rows = await this.connection.text(
+        sql`SELECT CAST(count(*) AS VARCHAR) FROM ${ident('res', 'main', view.name)}`,
+      );
+      const late = await this.connection.text(
+        sql`SELECT CAST(count(*) AS VARCHAR) FROM ${meta('late')} WHERE view = ${view.name} AND NOT partly`,
+      );
+      counts.push({ name: view.name, rows: Number(rows), late: Number(late) });
+    }
+    return counts;
+  }
+}
+
+const ROWS_A_STATEMENT = 500;
+
+const besideName = (view: MaterializedView): string => `rows of ${view.name}`;
+
+function viewTable(view: MaterializedView, operator: Operator): ViewTable {
+  const live = operator instanceof AggregateOperator && !view.node.appendOnly;
+  if (!live) return { view, operator, table: ident('res', 'main', view.name), keys: [], live };
+  const keys = operator.sql.groupColumns.map((name) => keyColumn(view, operator, name));
+  const beside = keys.some((key) => key.column.startsWith('$'));
+  const table = beside ? ident('res', '_streamsql', besideName(view)) : ident('res', 'main', view.name);
+  return { view, operator, table, keys, live };
+}
+
+/** The view's own column that is the key, where there is one. */
+function keyColumn(view: MaterializedView, operator: AggregateOperator, name: string): KeyColumn {
+  const { node } = operator;
+  for (const key of node.keys) {
+    if (name === '$w' ? key.role === 'plain' || key.role === 'window_time' : key.name !== name) continue;
+    const at = node.outputs.findIndex((output) => output.sql === ident(key.name).text);
+    const column = view.columns[at];
+    if (column === undefined) continue;
+    return { delta: name, column: column.name, shift: key.role === 'window_end' ? (node.window?.size ?? 0n) : 0n };
+  }
+  return { delta: name, column: name, shift: 0n };
+}
+
+function keyType(operator: Operator, name: string): string {
+  if (!(operator instanceof AggregateOperator)) throw new StreamsqlError('INTERNAL', `${name} is no key`);
+  const { node } = operator;
+  if (name === '$w') return node.window?.zoned === true ? 'TIMESTAMP WITH TIME ZONE' : 'TIMESTAMP';
+  return node.keys.find((key) => key.name === name)?.type ?? 'VARCHAR';
+}
+
+function recordRow(record: EpochRecord): Sql {
+  const ranges = record.ranges.map(
+    (range) =>
+      sql`{'source': ${range.source}, 'partition': ${range.partition}, 'from': ${range.from}::BIGINT, 'to': ${range.to}::BIGINT, 'records': ${range.records}::BIGINT}`,
+  );
+  const offsets = record.offsets.map(
+    (at) => sql`{'source': ${at.source}, 'partition': ${at.partition}, 'position': ${at.position}::BIGINT}`,
+  );
+  const watermarks = record.watermarks.map(
+    (at) =>
+      sql`{'source': ${at.source}, 'watermark': ${at.watermark === undefined ? literal(null) : timestamp(at.watermark)}}`,
+  );
+  return sql`SELECT ${record.epoch}, now()::TIMESTAMP, ${timestamp(record.clock)}, ${record.rows}, ${list(ranges)}, ${list(offsets)}, ${list(watermarks)}, ${record.decodeMs.toFixed(3)}::DOUBLE, ${record.runMs.toFixed(3)}::DOUBLE`;
+}
+
+const list = (items: readonly Sql[]): Sql => sql`[${join(items)}]`;

@@ -1,0 +1,371 @@
+import type { Chunk, ScratchPool, SinkContext, SinkWriter, SourceContext, SourceReader } from '../base/connector.ts';
+import { StreamsqlError } from '../base/errors.ts';
+import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
+import { ident, join, sql, raw } from '../base/sql.ts';
+import type { Plan, SinkTarget, SourceNode } from '../planner/plan.ts';
+import type { DuckConnection } from './duck.ts';
+import type { Graph } from './graph.ts';
+import { LATE_SHAPE, LATE_STAGING } from './late.ts';
+import { END_OF_TIME } from './operators/operator.ts';
+import type { Results } from './results.ts';
+import { RateMeter } from './rate.ts';
+import type { Session } from './session.ts';
+import { SourceRun } from './source-run.ts';
+
+export interface RuntimeHost {
+  readonly plan: Plan;
+  readonly graph: Graph;
+  readonly session: Session;
+  readonly decodeConnection: DuckConnection;
+  readonly results: Results;
+  readonly scratch: ScratchPool;
+  readonly parallelism: number;
+  readonly batchIntervalMs: number;
+  readonly maxBatchRows: number;
+  /** A reader in place of the connector's own; tests feed rows through it. */
+  openReader?(source: SourceNode, context: SourceContext): SourceReader | undefined;
+  /** The engine's clock, ms since 1970; tests turn it by hand. */
+  now(): number;
+  emit(event: RunEvent): void;
+}
+
+const POLL_WAIT_MS = 250;
+const PROGRESS_MS = 1000;
+/** Processing-time windows close though nothing comes: an epoch at least so often, ms. */
+const TICK_MS = 1000;
+
+interface Batch {
+  readonly source: SourceRun;
+  readonly chunks: readonly Chunk[];
+}
+
+/** Runs a plan epoch by epoch: choose the ranges, decode, step the operators, commit. */
+export class Runtime {
+  private readonly host: RuntimeHost;
+  private readonly sources: SourceRun[] = [];
+  private readonly sinks: { target: SinkTarget; writer: SinkWriter }[] = [];
+  private readonly rate = new RateMeter();
+  private readonly ended = new AbortController();
+  private epoch = 0;
+  private slack = 0n;
+  private firstRead = 0;
+  private lastCommit = 0;
+  private rowsIn = 0;
+
+  constructor(host: RuntimeHost) {
+    this.host = host;
+  }
+
+  async open(): Promise<void> {
+    const { host } = this;
+    for (const operator of host.graph.sources) {
+      const run: { source?: SourceRun } = {};
+      const context: SourceContext = {
+        scratch: host.scratch,
+        parallelism: host.parallelism,
+        query: (statement) => host.decodeConnection.rows(statement),
+        notice: (message) => {
+          if (run.source !== undefined) run.source.notice = message;
+        },
+        signal: this.ended.signal,
+      };
+      const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
+      run.source = new SourceRun(operator, reader);
+      await reader.open();
+      this.sources.push(run.source);
+    }
+    await host.session.run('late', LATE_SHAPE);
+    await host.graph.open();
+    for (const target of host.plan.sinks) {
+      const writer = target.plan.open(this.sinkContext());
+      await writer.open();
+      this.sinks.push({ target, writer });
+    }
+    for (const source of this.sources) await source.peek(host.decodeConnection, this.clock());
+  }
+
+  /** Runs until the input ends or the signal aborts; the batch that is under way is finished. */
+  async run(signal: AbortSignal | undefined): Promise<{ interrupted: boolean }> {
+    this.firstRead = performance.now();
+    this.lastCommit = this.firstRead;
+    await this.runEpoch([], this.clock());
+    let progressAt = performance.now();
+    for (;;) {
+      if (signal?.aborted === true) return { interrupted: true };
+      if (this.sources.every((source) => source.exhausted && source.pending === undefined)) break;
+      const started = performance.now();
+      const batches = await this.nextBatch(signal);
+      if (batches.length > 0 || this.tickDue()) await this.runEpoch(batches, this.clock());
+      if (performance.now() - progressAt > PROGRESS_MS) {
+        progressAt = performance.now();
+        this.host.emit({ event: 'progress', ...this.progress() });
+      }
+      await this.pause(batches, started, signal);
+    }
+    if (this.host.plan.sources.every((source) => source.plan.bounded)) await this.runEpoch([], END_OF_TIME);
+    return { interrupted: false };
+  }
+
+  /** A quiet stream's batches are at least the interval apart, so that each is worth its statements. */
+  private async pause(batches: readonly Batch[], started: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.sources.every((source) => source.operator.node.plan.bounded)) return;
+    const rows = batches.reduce(
+      (sum, batch) => sum + batch.chunks.reduce((inner, chunk) => inner + chunk.records, 0),
+      0,
+    );
+    const left = this.host.batchIntervalMs - (performance.now() - started);
+    if (left <= 0 || rows >= this.host.maxBatchRows / 2) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, left);
+      signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+
+  private tickDue(): boolean {
+    const processing = this.host.graph.operators.some(
+      (operator) => operator.node.kind === 'aggregate' && operator.node.close?.clock === 'processing',
+    );
+    return processing && performance.now() - this.lastCommit > TICK_MS;
+  }
+
+  private clock(): bigint {
+    return BigInt(this.host.now()) * 1000n;
+  }
+
+  /** What is there for an epoch: waits until a source has something, or a moment. */
+  private async nextBatch(signal: AbortSignal | undefined): Promise<readonly Batch[]> {
+    const live = this.sources.filter((source) => !source.exhausted || source.pending !== undefined);
+    this.startPolls(live);
+    const ready = new Map<SourceRun, readonly Chunk[]>();
+    const waits = live.map(async (source) => {
+      const chunks = await source.pending;
+      ready.set(source, chunks ?? []);
+    });
+    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+    // Bounded input is there already: all sources bring their part, so that they advance together.
+    if (live.every((source) => source.operator.node.plan.bounded)) await Promise.all(waits);
+    else await Promise.race([...waits, aborted]);
+    await new Promise((resolve) => setImmediate(resolve));
+    const batches: Batch[] = [];
+    for (const [source, chunks] of ready) {
+      source.pending = undefined;
+      if (chunks.length > 0) batches.push({ source, chunks });
+    }
+    if (signal?.aborted !== true && batches.length > 0)
+      this.startPolls(this.sources.filter((source) => !source.exhausted));
+    return batches;
+  }
+
+  private startPolls(sources: readonly SourceRun[]): void {
+    const frontiers = this.sources.flatMap((source) => source.frontier() ?? []);
+    const frontier = frontiers.length === 0 ? undefined : frontiers.reduce((low, next) => (next < low ? next : low));
+    const maxRecords = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
+    for (const source of sources) {
+      if (source.pending !== undefined) continue;
+      const partitions = source.allowed(frontier, this.slack);
+      if (partitions !== 'all' && partitions.size === 0 && source.operator.node.plan.bounded) continue;
+      source.pending = source.reader.poll({ partitions, maxRecords, waitMs: POLL_WAIT_MS });
+      // A failure surfaces where the poll is awaited; until then it is not unhandled.
+      source.pending.catch(() => undefined);
+    }
+  }
+
+  private async runEpoch(batches: readonly Batch[], clock: bigint): Promise<void> {
+    const { host } = this;
+    const epoch = this.epoch++;
+    const decodeStarted = performance.now();
+    const stamped = clock === END_OF_TIME ? this.clock() : clock;
+    const decoded = new Map(
+      await Promise.all(
+        batches.map(
+          async (batch) =>
+            [
+              batch.source,
+              { ...(await batch.source.decode(host.decodeConnection, batch.chunks, stamped)), chunks: batch.chunks },
+            ] as const,
+        ),
+      ),
+    );
+    const runStarted = performance.now();
+    for (const source of this.sources) {
+      const batch = decoded.get(source);
+      const watermarksBefore = source.watermarks();
+      const watermarkAfter = source.advance(batch?.decoded, batch?.chunks ?? [], host.now());
+      await source.operator.ingest(
+        batch === undefined ? undefined : { ...batch, watermarksBefore, watermarkAfter },
+        watermarkAfter,
+        clock,
+      );
+    }
+    this.learnSlack(decoded);
+    await host.graph.step({ number: epoch, clock });
+    const anyLate = this.sources.some((source) => source.operator.mayBeLate());
+    if (anyLate) await this.countLate();
+    const runMs = performance.now() - runStarted;
+    await this.commit(epoch, stamped, decoded, anyLate, { decodeMs: runStarted - decodeStarted, runMs });
+    if (anyLate) await host.session.run('late', LATE_SHAPE);
+    this.host.emit({ event: 'epoch', ...this.progress() });
+  }
+
+  private async commit(
+    epoch: number,
+    clock: bigint,
+    decoded: ReadonlyMap<
+      SourceRun,
+      { decoded: Awaited<ReturnType<SourceRun['decode']>>['decoded']; chunks: readonly Chunk[] }
+    >,
+    anyLate: boolean,
+    spent: { decodeMs: number; runMs: number },
+  ): Promise<void> {
+    const dead = [...decoded].flatMap(([source, batch]) =>
+      batch.decoded.dead.map((letter) => ({
+        ...letter,
+        source: source.name,
+        partitionName: source.reader.partitions[letter.partition]?.name ?? String(letter.partition),
+      })),
+    );
+    for (const { target, writer } of this.sinks) await this.stage(epoch, target, writer);
+    const rows = [...decoded.values()].reduce((sum, batch) => sum + batch.decoded.rows, 0);
+    await this.host.results.commit({
+      epoch,
+      clock,
+      rows,
+      dead,
+      ...spent,
+      ranges: [...decoded].flatMap(([source, batch]) => rangesOf(source, batch.chunks)),
+      offsets: this.sources.flatMap((source) => source.committedOffsets()),
+      watermarks: this.sources.map((source) => ({
+        source: source.name,
+        watermark: source.progress(this.host.now()).watermark,
+      })),
+      lateSources: anyLate
+        ? this.sources.map((source) => ({
+            source: source.name,
+            partitions: source.reader.partitions.map((partition) => partition.name),
+          }))
+        : [],
+    });
+    for (const { writer } of this.sinks) await writer.publish(epoch);
+    this.lastCommit = performance.now();
+    this.rowsIn += rows;
+    this.rate.add(rows);
+    for (const [source, batch] of decoded) {
+      source.counts.rows += batch.chunks.reduce((sum, chunk) => sum + chunk.records + chunk.rejected.length, 0);
+      source.counts.dead += batch.decoded.dead.length;
+      source.counts.firstReason ??= batch.decoded.dead[0]?.reason;
+    }
+  }
+
+  private async stage(epoch: number, target: SinkTarget, writer: SinkWriter): Promise<void> {
+    const operator = this.host.graph.operator(target.node);
+    if (!operator.hasRows()) return writer.stage(epoch, raw('(SELECT 1 WHERE false)'), 0);
+    const table = ident('delta', `sink of ${target.name}`);
+    const columns = target.columns.map(
+      (column, i) =>
+        sql`CAST(${ident(target.node.columns[i]?.name ?? '')} AS ${raw(column.type)}) AS ${ident(column.name)}`,
+    );
+    const rows = await this.host.session.run(
+      target.name,
+      sql`CREATE OR REPLACE TABLE ${table} AS SELECT ${join(columns)} FROM ${operator.delta(false)}`,
+    );
+    return writer.stage(epoch, table, rows);
+  }
+
+  private async countLate(): Promise<void> {
+    const counted = await this.host.session.rows(
+      'late',
+      sql`SELECT source, count(DISTINCT (partition, "offset")) AS n FROM ${LATE_STAGING} WHERE NOT partly GROUP BY source`,
+    );
+    for (const row of counted) {
+      const source = this.sources.find((candidate) => candidate.name === row['source']);
+      if (source !== undefined) source.counts.late += Number(row['n']);
+    }
+  }
+
+  /** Partitions may run ahead of the slowest by about what an epoch brings. */
+  private learnSlack(
+    decoded: ReadonlyMap<SourceRun, { decoded: Awaited<ReturnType<SourceRun['decode']>>['decoded'] }>,
+  ): void {
+    for (const { decoded: batch } of decoded.values()) {
+      const [first] = batch.times;
+      if (first === undefined) continue;
+      const min = batch.times.reduce((low, stretch) => (stretch.min < low ? stretch.min : low), first.min);
+      const max = batch.times.reduce((high, stretch) => (stretch.max > high ? stretch.max : high), first.max);
+      this.slack = max - min;
+    }
+  }
+
+  private sinkContext(): SinkContext {
+    const { session } = this.host;
+    return {
+      run: async (statement) => {
+        await session.run('sink', statement);
+      },
+      query: (statement) => session.rows('sink', statement),
+      print: (sink, columns, rows) => {
+        const table = { columns, rows: rows.map((row) => columns.map((column) => row[column.name])) };
+        this.host.emit({ event: 'rows', sink, table });
+      },
+    };
+  }
+
+  progress(): Progress {
+    const now = this.host.now();
+    return {
+      epoch: this.epoch - 1,
+      seconds: (performance.now() - this.firstRead) / 1000,
+      rowsIn: this.rowsIn,
+      rowsPerSecond: this.rate.perSecond(),
+      sources: this.sources.map((source) => source.progress(now)),
+    };
+  }
+
+  async summary(interrupted: boolean): Promise<RunSummary> {
+    const seconds = (this.lastCommit - this.firstRead) / 1000;
+    const views = await this.host.results.counts();
+    const sources = this.progress().sources;
+    return {
+      seconds,
+      epochs: this.epoch,
+      rowsIn: sources.reduce((sum, source) => sum + source.rows, 0),
+      rowsPerSecond: seconds > 0 ? this.rowsIn / seconds : 0,
+      late: views.reduce((sum, view) => sum + view.late, 0),
+      deadLetters: sources.reduce((sum, source) => sum + source.deadLetters, 0),
+      sources,
+      views,
+      interrupted,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.ended.abort();
+    for (const source of this.sources) {
+      const pending = await source.pending?.catch(() => []);
+      for (const chunk of pending ?? []) chunk.release();
+      await source.reader.close();
+    }
+    for (const { writer } of this.sinks) await writer.close();
+  }
+}
+
+function rangesOf(
+  source: SourceRun,
+  chunks: readonly Chunk[],
+): { source: string; partition: string; from: number; to: number; records: number }[] {
+  const ranges = new Map<number, { source: string; partition: string; from: number; to: number; records: number }>();
+  for (const chunk of chunks) {
+    const known = ranges.get(chunk.partition);
+    if (known !== undefined && known.to !== chunk.from) {
+      throw new StreamsqlError(
+        'INTERNAL',
+        `source ${source.name}: a chunk begins at ${chunk.from} where the one before it ended at ${known.to}`,
+      );
+    }
+    const partition = source.reader.partitions[chunk.partition]?.name ?? String(chunk.partition);
+    const records = chunk.records + chunk.rejected.length;
+    if (known === undefined)
+      ranges.set(chunk.partition, { source: source.name, partition, from: chunk.from, to: chunk.to, records });
+    else ranges.set(chunk.partition, { ...known, to: chunk.to, records: known.records + records });
+  }
+  return [...ranges.values()];
+}

@@ -1,0 +1,59 @@
+import { StreamsqlError, type Span } from '../base/errors.ts';
+import type { Column } from '../base/schema.ts';
+import { fromBytes } from '../parser/locate.ts';
+import type { MappedText } from '../parser/statements.ts';
+import { location, type AstNode } from './ast.ts';
+import type { Demand, PlanColumn, PlanNode } from './plan.ts';
+import type { SqlService } from './sql-service.ts';
+
+/** A node with the names under which a query sees its columns. */
+export interface Relational {
+  readonly node: PlanNode;
+  readonly columns: readonly PlanColumn[];
+}
+
+/** What one query is compiled with. */
+export interface QueryContext {
+  readonly service: SqlService;
+  /** The text whose offsets the tree's locations are. */
+  readonly text: MappedText;
+  /** The whole tree, where nothing nearer is to be pointed at. */
+  readonly root: AstNode;
+  readonly emit: 'changes' | 'on-window-close';
+  /** A source or view by name; throws UNSUPPORTED through `refuse` where it may not be read here. */
+  lookup(name: string, at: AstNode): Promise<Relational | undefined>;
+  /** Makes a name for a node that no other has. */
+  nextId(hint: string): string;
+}
+
+export const newDemand = (): Demand => ({ identity: false, watermark: false, readers: 0 });
+
+export function spanOf(context: QueryContext, node: AstNode): Span {
+  const at = firstLocation(node);
+  return at === undefined ? context.text.span : fromBytes(context.text, at);
+}
+
+/** A refusal that points at the node in the user's text. */
+export function refuse(context: QueryContext, node: AstNode, message: string, hint?: string): StreamsqlError {
+  return new StreamsqlError('UNSUPPORTED', message, { span: spanOf(context, node), hint });
+}
+
+/** Where a node stands; those that carry no location of their own stand where their first child does. */
+function firstLocation(node: AstNode): number | undefined {
+  const own = location(node);
+  if (own !== undefined) return own;
+  for (const child of Object.values(node)) {
+    const candidates = Array.isArray(child) ? child : [child];
+    for (const candidate of candidates) {
+      if (typeof candidate !== 'object' || candidate === null || JSON.isRawJSON(candidate)) continue;
+      const found = firstLocation(candidate as AstNode);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+/** Declares the node's empty table, so that what reads it can be bound. */
+export async function declareNode(service: SqlService, id: string, columns: readonly Column[]): Promise<void> {
+  await service.declare(id, columns);
+}

@@ -1,0 +1,85 @@
+import { HIDDEN } from '../base/schema.ts';
+import { streaming, type PlanNode, type SourceNode } from './plan.ts';
+
+/**
+ * The columns of a node's delta that tell each row from every other for good; ordered by them, rows stand in the order
+ * in which they arrived: (source, partition, offset).
+ */
+export function identityColumns(node: PlanNode): readonly string[] {
+  switch (node.kind) {
+    case 'source':
+      return [HIDDEN.partition, HIDDEN.offset];
+    case 'static':
+      return [];
+    case 'select':
+      return streaming(node)
+        .flatMap((input) => identityColumns(input.node))
+        .map((_, i) => `$i${i}`);
+    case 'window':
+      return [...identityColumns(node.input), 'window_start'];
+    case 'union': {
+      const widths = node.inputs.map((input) => identityColumns(input).length);
+      return ['$u', ...Array.from({ length: Math.max(...widths) }, (_, i) => `$i${i}`)];
+    }
+    case 'aggregate':
+      return node.keys.map((_, i) => `$i${i}`);
+  }
+}
+
+/** Asks for the identity columns in a node's delta, and so in those of its inputs. */
+export function demandIdentity(node: PlanNode): void {
+  if (node.demand.identity) return;
+  node.demand.identity = true;
+  switch (node.kind) {
+    case 'source':
+    case 'static':
+    case 'aggregate':
+      return;
+    case 'select':
+      return node.inputs.forEach((input) => demandIdentity(input.node));
+    case 'window':
+      return demandIdentity(node.input);
+    case 'union':
+      return node.inputs.forEach((input) => demandIdentity(input));
+  }
+}
+
+/** Asks for each row's own watermark, as far as rows of a source come through as they are. */
+export function demandWatermark(node: PlanNode): void {
+  if (lateSources(node).length === 0 || node.demand.watermark) return;
+  node.demand.watermark = true;
+  switch (node.kind) {
+    case 'source':
+    case 'static':
+    case 'aggregate':
+      return;
+    case 'select':
+      return streaming(node).forEach((input) => demandWatermark(input.node));
+    case 'window':
+      return demandWatermark(node.input);
+    case 'union':
+      return node.inputs.forEach((input) => demandWatermark(input));
+  }
+}
+
+/**
+ * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join or an
+ * aggregation gives is never late: they have refused late rows themselves.
+ */
+export function lateSources(node: PlanNode): readonly SourceNode[] {
+  switch (node.kind) {
+    case 'source':
+      return node.eventTime === undefined ? [] : [node];
+    case 'static':
+    case 'aggregate':
+      return [];
+    case 'select': {
+      const [only, second] = streaming(node);
+      return only === undefined || second !== undefined ? [] : lateSources(only.node);
+    }
+    case 'window':
+      return lateSources(node.input);
+    case 'union':
+      return [...new Set(node.inputs.flatMap((input) => lateSources(input)))];
+  }
+}

@@ -1,0 +1,231 @@
+import type { SinkPlan, SourcePlan } from '../base/connector.ts';
+import type { Column } from '../base/schema.ts';
+
+/**
+ * The logical plan: a graph of nodes, each a stream of change sets. Expressions are SQL text that DuckDB printed and
+ * bound; what varies from epoch to epoch (delta, old or new state of an input) is spliced in place of its `$inN` name.
+ */
+export type PlanNode = SourceNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode;
+
+/**
+ * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
+ * group on it is complete, and a row of state can go, when the watermark has reached `value + after`.
+ */
+export interface PlanColumn extends Column {
+  readonly time?: TimeAttribute | undefined;
+}
+
+export interface TimeAttribute {
+  readonly after: bigint;
+  /** Which watermark: that of the events, or the engine's clock (PROCTIME). */
+  readonly clock: Clock;
+  /** Columns of one window function call share it: they close together. */
+  readonly window?: string | undefined;
+}
+
+export type Clock = 'event' | 'processing';
+
+interface Common {
+  /** Names its delta and state tables. */
+  readonly id: string;
+  readonly columns: readonly PlanColumn[];
+  /** Rows are only ever inserted: the delta carries no weights. */
+  readonly appendOnly: boolean;
+  /** What later nodes and views need beside the columns; set while planning, fixed before the run. */
+  readonly demand: Demand;
+}
+
+export interface Demand {
+  /** Columns that tell a row from every other for good; in them lies the order of arrival. */
+  identity: boolean;
+  /** `$wm`, in epochs in which some row may be late. */
+  watermark: boolean;
+  /** How many nodes and results read it: what more than one reads is kept as a table for the epoch. */
+  readers: number;
+}
+
+export interface SourceNode extends Common {
+  readonly kind: 'source';
+  readonly name: string;
+  readonly connector: string;
+  readonly plan: SourcePlan;
+  readonly physical: readonly Column[];
+  readonly computed: readonly { readonly name: string; readonly expression: string; readonly type: string }[];
+  readonly proctime: readonly string[];
+  /** The event time column and how far its watermark trails, microseconds. */
+  readonly eventTime: { readonly column: string; readonly delay: bigint; readonly zoned: boolean } | undefined;
+}
+
+/** A table that does not change while the stream runs: a file, a constant. Read once, at the start. */
+export interface StaticNode extends Common {
+  readonly kind: 'static';
+  readonly sql: string;
+}
+
+/** An input of a SELECT block: `placeholder` is its name in `from` and stands for whatever relation the step reads. */
+export interface BlockInput {
+  readonly placeholder: string;
+  readonly alias: string;
+  readonly node: PlanNode;
+  /** The columns of it that the block reads. */
+  readonly uses: readonly string[];
+  /** Conditions of the WHERE that concern this input alone (over its bare columns), applied before it is kept. */
+  readonly filter: string | undefined;
+}
+
+/**
+ * FROM, WHERE and a projection. One streaming input: linear. Several: an inner join of k terms, each the user's own
+ * FROM with one input replaced by its delta, the earlier ones by their new and the later by their old state.
+ */
+export interface SelectNode extends Common {
+  readonly kind: 'select';
+  readonly inputs: readonly BlockInput[];
+  readonly from: string;
+  readonly where: string | undefined;
+  readonly projection: readonly { readonly name: string; readonly sql: string }[];
+  readonly bounds: JoinBounds | undefined;
+}
+
+/** How far apart joined rows can be. Indexes are those of the streaming inputs in order. */
+export interface JoinBounds {
+  readonly clock: Clock;
+  /** `after` of each time column. */
+  readonly after: readonly bigint[];
+  /** The time column of each input, in which the bounds are. */
+  readonly columns: readonly string[];
+  /** `reach[i][j]`: the most that the time of j can exceed that of i in a match, microseconds. */
+  readonly reach: readonly (readonly bigint[])[];
+}
+
+/** TUMBLE or HOP: each row once for each window that holds it, with window_start, window_end and window_time. */
+export interface WindowNode extends Common {
+  readonly kind: 'window';
+  readonly input: PlanNode;
+  readonly window: Window;
+}
+
+export interface Window {
+  readonly shape: 'tumble' | 'hop';
+  readonly column: string;
+  readonly zoned: boolean;
+  /** Microseconds; windows begin at multiples of `slide` since 1970-01-01 UTC. */
+  readonly slide: bigint;
+  readonly size: bigint;
+  /** The time attribute of `column`, where it has one. */
+  readonly time: TimeAttribute | undefined;
+}
+
+/** UNION ALL. */
+export interface UnionNode extends Common {
+  readonly kind: 'union';
+  readonly inputs: readonly PlanNode[];
+}
+
+export interface AggregateCall {
+  /** Its name in `outputs`: `$a0`. */
+  readonly name: string;
+  readonly type: string;
+  /** The whole call over the columns of `input`, with a total order where it picks among rows. */
+  readonly sql: string;
+  /** How it merges from partial results; undefined where it must see the rows. */
+  readonly merge: AggregateMerge | undefined;
+}
+
+export interface AggregateMerge {
+  /** What an epoch's rows give, by column: `$a0_0`. */
+  readonly partials: readonly {
+    readonly name: string;
+    readonly sql: string;
+    readonly merge: 'sum' | 'min' | 'max' | 'bool_and' | 'bool_or' | 'bit_and' | 'bit_or' | 'bit_xor';
+  }[];
+  /** The result from the merged partials. */
+  readonly final: string;
+}
+
+export interface AggregateKey {
+  /** Its name in `input` and in `outputs`: `$k0`. */
+  readonly name: string;
+  readonly type: string;
+  /** Set where the key is a column of the node's own window: computed from `$w`, the window's start. */
+  readonly role: 'plain' | 'window_start' | 'window_end' | 'window_time';
+}
+
+/** GROUP BY over append-only input. */
+export interface AggregateNode extends Common {
+  readonly kind: 'aggregate';
+  /** Projects the keys (`$k0`…), the arguments (`$x0`…), filters and the identity. */
+  readonly input: SelectNode;
+  readonly keys: readonly AggregateKey[];
+  readonly calls: readonly AggregateCall[];
+  /** Over `$k…` and `$a…`. */
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+  readonly having: string | undefined;
+  readonly emit: 'changes' | 'on-window-close';
+  /** The window that this node assigns itself, by panes, because its window columns are only used as keys. */
+  readonly window: Window | undefined;
+  /** When a group is complete: at `watermark >= key + after`. `$w` for the node's own window. */
+  readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock } | undefined;
+}
+
+/** A materialized view of the plan, kept as a table of the results database. */
+export interface MaterializedView {
+  readonly name: string;
+  readonly node: PlanNode;
+  /** Its columns by the names that the user sees; the node's columns one by one. */
+  readonly columns: readonly PlanColumn[];
+  /** Its SELECT as the user wrote it. */
+  readonly sql: string;
+  readonly emit: 'changes' | 'on-window-close';
+}
+
+/** A sink and what flows into it: the node's columns one by one, cast to the sink's. */
+export interface SinkTarget {
+  readonly name: string;
+  readonly connector: string;
+  readonly plan: SinkPlan;
+  readonly node: PlanNode;
+  readonly columns: readonly Column[];
+}
+
+/** All that a run does. */
+export interface Plan {
+  readonly sources: readonly SourceNode[];
+  readonly views: readonly MaterializedView[];
+  readonly sinks: readonly SinkTarget[];
+  /** The SELECTs of the file, in its order, for the end of the run. */
+  readonly closing: readonly { readonly text: string; readonly sql: string }[];
+}
+
+/** Nodes of a plan in an order in which each comes after its inputs. */
+export function inOrder(roots: readonly PlanNode[]): readonly PlanNode[] {
+  const seen = new Set<PlanNode>();
+  const order: PlanNode[] = [];
+  const visit = (node: PlanNode): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    for (const input of inputsOf(node)) visit(input);
+    order.push(node);
+  };
+  roots.forEach(visit);
+  return order;
+}
+
+export function inputsOf(node: PlanNode): readonly PlanNode[] {
+  switch (node.kind) {
+    case 'source':
+    case 'static':
+      return [];
+    case 'select':
+      return node.inputs.map((input) => input.node);
+    case 'union':
+      return node.inputs;
+    case 'window':
+    case 'aggregate':
+      return [node.input];
+  }
+}
+
+export const isStatic = (node: PlanNode): boolean => node.kind === 'static';
+
+export const streaming = (node: SelectNode): readonly BlockInput[] =>
+  node.inputs.filter((input) => !isStatic(input.node));

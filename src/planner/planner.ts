@@ -1,0 +1,423 @@
+import { StreamsqlError, unreachable } from '../base/errors.ts';
+import { checkOptions } from '../base/options.ts';
+import type { Column } from '../base/schema.ts';
+import { ident } from '../base/sql.ts';
+import type {
+  CreateSink,
+  CreateSource,
+  CreateView,
+  Drop,
+  InsertInto,
+  Name,
+  Query,
+  Script,
+  Select,
+  Statement,
+} from '../parser/statements.ts';
+import { bindText } from './bind-text.ts';
+import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
+import { refuse, type QueryContext, type Relational } from './context.ts';
+import { baseTables } from './from.ts';
+import type { MaterializedView, Plan, SinkTarget, SourceNode } from './plan.ts';
+import { compileQuery } from './query.ts';
+import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
+
+export interface PlannerHost extends SourceHost {
+  /** A SELECT that reads no source: bound against the empty tables of views. */
+  readonly cwd: string;
+}
+
+type EmitMode = 'changes' | 'on-window-close';
+
+/** A statement that answers at once. */
+export type Answer =
+  | { readonly kind: 'show'; readonly statement: Extract<Statement, { kind: 'show' }> }
+  | { readonly kind: 'describe'; readonly statement: Extract<Statement, { kind: 'describe' }> }
+  | { readonly kind: 'explain'; readonly statement: Extract<Statement, { kind: 'explain' }>; readonly plan: Plan }
+  | { readonly kind: 'set'; readonly statement: Extract<Statement, { kind: 'set' }> };
+
+/** Turns statements into a plan. Each script is taken whole or not at all. */
+export class Planner {
+  private readonly host: PlannerHost;
+  private catalog = new Catalog();
+  private ids = 0;
+
+  constructor(host: PlannerHost) {
+    this.host = host;
+  }
+
+  /** Takes a script in; `answer` is called for SHOW, DESCRIBE, EXPLAIN and SET in their turn. */
+  async script(script: Script, answer: (answer: Answer) => Promise<void>): Promise<void> {
+    const before = this.catalog;
+    this.catalog = before.copy();
+    try {
+      const targets = new Set(
+        script.statements.flatMap((statement) =>
+          statement.kind === 'insert' ? [statement.target.text.toLowerCase()] : [],
+        ),
+      );
+      const reads = script.statements.filter((statement) => statement.kind === 'select');
+      for (const statement of script.statements) {
+        await this.statement(
+          script,
+          statement,
+          {
+            targets,
+            onlyQuery:
+              reads.length === 1 &&
+              !script.statements.some((other) => other.kind === 'create-view' && other.materialized),
+          },
+          answer,
+        );
+      }
+    } catch (error) {
+      await this.restore(before);
+      throw error;
+    }
+  }
+
+  get entries(): ReadonlyMap<string, CatalogEntry> {
+    return this.catalog.entries;
+  }
+
+  entry(name: Name): CatalogEntry {
+    return this.catalog.need(name);
+  }
+
+  /** What a run does: every materialized view and sink, and the sources that they read. */
+  plan(): Plan {
+    const views = [...this.catalog.entries.values()].flatMap((entry) =>
+      entry.kind === 'materialized' ? [entry.view] : [],
+    );
+    const sources = [...this.catalog.entries.values()].flatMap((entry) =>
+      entry.kind === 'source' ? [entry.node] : [],
+    );
+    const sinks = this.catalog.targets;
+    return {
+      sources: sources.filter((source) => source.demand.readers > 0),
+      views,
+      sinks,
+      closing: this.catalog.closing,
+    };
+  }
+
+  private async statement(
+    script: Script,
+    statement: Statement,
+    around: { targets: ReadonlySet<string>; onlyQuery: boolean },
+    answer: (answer: Answer) => Promise<void>,
+  ): Promise<void> {
+    const text = script.text.slice(statement.span.start, statement.span.end);
+    switch (statement.kind) {
+      case 'create-source':
+        if (statement.word === 'table' && around.targets.has(statement.name.text.toLowerCase()))
+          return this.declareSink(statement, text);
+        return this.createSource(statement, text);
+      case 'create-view':
+        return this.createView(statement, text, script);
+      case 'create-sink':
+        return this.declareSink(statement, text);
+      case 'insert':
+        return this.insert(statement);
+      case 'select':
+        return this.select(statement, text, around.onlyQuery);
+      case 'drop':
+        return this.drop(statement);
+      case 'set':
+      case 'show':
+      case 'describe':
+        return answer({ kind: statement.kind, statement } as Answer);
+      case 'explain':
+        return answer({ kind: 'explain', statement, plan: await this.explained(script, statement.subject) });
+      default:
+        return unreachable(statement);
+    }
+  }
+
+  private async createSource(statement: CreateSource, text: string): Promise<void> {
+    if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
+    const node: SourceNode = await planSource(this.host, statement);
+    this.catalog.add({ kind: 'source', name: statement.name.text, node, statement, text });
+  }
+
+  private async createView(statement: CreateView, text: string, script: Script): Promise<void> {
+    if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
+    const name = statement.name.text;
+    const columns = await this.bind(statement.query, statement.columnNames);
+    if (!statement.materialized) {
+      const compiled = new Map<EmitMode, Promise<Relational>>();
+      const compile = (emit: EmitMode): Promise<Relational> => {
+        const known = compiled.get(emit) ?? this.compile(statement.query, emit, columns);
+        compiled.set(emit, known);
+        return known;
+      };
+      await compile(statement.query.emit?.kind ?? 'changes').catch((error: unknown) =>
+        this.onlyOtherMode(error, compile),
+      );
+      await this.host.service.declare(name, columns);
+      this.catalog.add({ kind: 'view', name, statement, text, columns, compile });
+      return;
+    }
+    const emit = statement.query.emit?.kind ?? 'changes';
+    const relational = await this.compile(statement.query, emit, columns);
+    relational.node.demand.readers++;
+    await this.host.service.declare(name, columns);
+    const sql = script.text.slice(statement.query.sql.span.start, statement.query.sql.span.end);
+    const view: MaterializedView = { name, node: relational.node, columns: relational.columns, sql, emit };
+    this.catalog.add({ kind: 'materialized', name, view, text });
+  }
+
+  /** A plain view has no mode of its own: it may make sense under EMIT ON WINDOW CLOSE alone. */
+  private async onlyOtherMode(error: unknown, compile: (emit: EmitMode) => Promise<Relational>): Promise<void> {
+    if (!(error instanceof StreamsqlError) || error.code !== 'UNSUPPORTED') throw error;
+    await compile('on-window-close').catch(() => {
+      throw error;
+    });
+  }
+
+  private async declareSink(statement: CreateSink | CreateSource, text: string): Promise<void> {
+    if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
+    const name = statement.name.text;
+    const { connector } = pickConnector(
+      statement.options,
+      statement.name,
+      (word) => this.host.connectors.sink(word),
+      this.host.connectors.sinkNames,
+      'sink',
+    );
+    const columns = await physicalColumns(this.host.service, statement.columns);
+    const sink: DeclaredSink = {
+      name,
+      connector,
+      statement,
+      options: statement.options.filter((option) => option.name.toLowerCase() !== 'connector'),
+      columns,
+    };
+    this.catalog.add({ kind: 'sink', name, sink, text });
+    if (statement.kind === 'create-sink' && statement.query !== undefined)
+      await this.flow(sink, statement.query, statement.name);
+    else checkOptions(sink.options, connector.options, `the ${connector.name} sink`, statement.name.span);
+  }
+
+  private async insert(statement: InsertInto): Promise<void> {
+    const entry = this.catalog.need(statement.target);
+    if (entry.kind !== 'sink') {
+      throw new StreamsqlError('UNSUPPORTED', `INSERT INTO takes a sink; ${entry.name} is a ${wordFor(entry)}`, {
+        span: statement.target.span,
+      });
+    }
+    if (statement.columnNames.length > 0) {
+      throw new StreamsqlError('UNSUPPORTED', 'a column list in INSERT INTO is not supported yet', {
+        span: statement.columnNames[0]?.span,
+        hint: 'select the columns in the order of the sink',
+      });
+    }
+    await this.flow(entry.sink, statement.query, statement.target);
+  }
+
+  /** Lets a query flow into a sink. */
+  private async flow(sink: DeclaredSink, query: Query, at: Name): Promise<void> {
+    const bound = await this.bind(query, []);
+    const relational = await this.compile(query, query.emit?.kind ?? 'changes', bound);
+    if (!relational.node.appendOnly) {
+      throw new StreamsqlError(
+        'UNSUPPORTED',
+        `the sink ${sink.name} takes rows that are only ever added, and this query changes rows it gave before`,
+        { span: query.sql.span, hint: 'end it with EMIT ON WINDOW CLOSE' },
+      );
+    }
+    if (sink.columns.length > 0 && sink.columns.length !== relational.columns.length) {
+      throw new StreamsqlError(
+        'BIND',
+        `the sink ${sink.name} has ${sink.columns.length} columns, the query ${relational.columns.length}`,
+        { span: at.span },
+      );
+    }
+    const columns: readonly Column[] =
+      sink.columns.length > 0 ? sink.columns : relational.columns.map(({ name, type }) => ({ name, type }));
+    const options = checkOptions(
+      sink.options,
+      sink.connector.options,
+      `the ${sink.connector.name} sink`,
+      sink.statement.name.span,
+    );
+    const plan = sink.connector.plan({
+      name: sink.name,
+      columns,
+      options,
+      span: sink.statement.span,
+      cwd: this.host.cwd,
+    });
+    relational.node.demand.readers++;
+    const target: SinkTarget = {
+      name: sink.name,
+      connector: sink.connector.name,
+      plan,
+      node: relational.node,
+      columns,
+    };
+    this.catalog.targets.push(target);
+  }
+
+  /** Over views, for the end of the run; over a source, only where it is all that the script asks. */
+  private async select(statement: Select, text: string, onlyQuery: boolean): Promise<void> {
+    if (statement.query.emit === undefined && !(await this.readsSource(statement.query))) {
+      await this.host.service.bind(statement.query.sql);
+      this.catalog.closing.push({ text, sql: statement.query.sql.text });
+      return;
+    }
+    if (!onlyQuery) {
+      throw new StreamsqlError(
+        'UNSUPPORTED',
+        'a SELECT over a source runs on and on, so it must be the only query of its file',
+        {
+          span: statement.span,
+          hint: 'CREATE MATERIALIZED VIEW name AS … and SELECT from that',
+        },
+      );
+    }
+    const columns = await this.bind(statement.query, []);
+    const relational = await this.compile(statement.query, statement.query.emit?.kind ?? 'changes', columns);
+    relational.node.demand.readers++;
+    if (!relational.node.appendOnly) {
+      const name = 'query';
+      await this.host.service.declare(name, columns);
+      const view: MaterializedView = {
+        name,
+        node: relational.node,
+        columns: relational.columns,
+        sql: text,
+        emit: 'changes',
+      };
+      this.catalog.add({ kind: 'materialized', name, view, text });
+      this.catalog.closing.push({ text, sql: `SELECT * FROM ${ident(name).text}` });
+      return;
+    }
+    const print = this.host.connectors.sink('print');
+    if (print === undefined) throw new StreamsqlError('INTERNAL', 'there is no print sink');
+    const plain = relational.columns.map(({ name, type }) => ({ name, type }));
+    const options = checkOptions([], print.options, 'the print sink', statement.span);
+    const plan = print.plan({ name: 'query', columns: plain, options, span: statement.span, cwd: this.host.cwd });
+    this.catalog.targets.push({ name: 'query', connector: 'print', plan, node: relational.node, columns: plain });
+  }
+
+  private async readsSource(query: Query): Promise<boolean> {
+    const tree = await this.host.service.parse(query.sql);
+    const names = baseTables(tree).map((node) => String(node['table_name']));
+    const windowed = bindText(query.sql).text !== query.sql.text;
+    return windowed || names.some((name) => ['source', 'view'].includes(this.catalog.get(name)?.kind ?? ''));
+  }
+
+  private async drop(statement: Drop): Promise<void> {
+    const entry = this.catalog.get(statement.name.text);
+    if (entry === undefined && statement.ifExists) return;
+    const found = this.catalog.need(statement.name);
+    const reader = [...this.catalog.entries.values()].find((other) => other !== found && reads(other, found.name));
+    if (reader !== undefined) {
+      throw new StreamsqlError('CATALOG', `${found.name} cannot be dropped: ${reader.name} reads it`, {
+        span: statement.name.span,
+        hint: `DROP ${reader.name} first`,
+      });
+    }
+    this.catalog.entries.delete(found.name.toLowerCase());
+    if (found.kind === 'materialized') found.view.node.demand.readers--;
+    if (found.kind === 'sink') {
+      const gone = this.catalog.targets.findIndex((target) => target.name === found.name);
+      if (gone >= 0) this.catalog.targets.splice(gone, 1);
+    }
+    await this.host.service.undeclare(found.name);
+  }
+
+  private async explained(script: Script, subject: Statement | Name): Promise<Plan> {
+    if (!('kind' in subject)) {
+      const entry = this.catalog.need(subject);
+      if (entry.kind === 'materialized') return { ...this.plan(), views: [entry.view], sinks: [], closing: [] };
+      throw new StreamsqlError(
+        'CATALOG',
+        `${entry.name} is a ${wordFor(entry)}; EXPLAIN takes a materialized view or a query`,
+        { span: subject.span },
+      );
+    }
+    const query = 'query' in subject ? subject.query : undefined;
+    if (query === undefined)
+      throw new StreamsqlError('UNSUPPORTED', 'EXPLAIN takes a query, a view or a sink', { span: subject.span });
+    const columns = await this.bind(query, []);
+    const emit = query.emit?.kind ?? 'changes';
+    const relational = await this.compile(query, emit, columns);
+    relational.node.demand.readers++;
+    const name = 'name' in subject && subject.name !== undefined ? subject.name.text : 'query';
+    const view: MaterializedView = {
+      name,
+      node: relational.node,
+      columns: relational.columns,
+      sql: script.text.slice(query.sql.span.start, query.sql.span.end),
+      emit,
+    };
+    return { ...this.plan(), views: [view], sinks: [], closing: [] };
+  }
+
+  /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
+  private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
+    await this.host.service.parse(query.sql);
+    const columns = await this.host.service.bind(bindText(query.sql));
+    const extra = names[columns.length];
+    if (extra !== undefined) {
+      throw new StreamsqlError('BIND', `the query has ${columns.length} columns, the view names ${names.length}`, {
+        span: extra.span,
+      });
+    }
+    return columns.map((column, i) => ({ ...column, name: names[i]?.text ?? column.name }));
+  }
+
+  private async compile(query: Query, emit: EmitMode, bound: readonly Column[]): Promise<Relational> {
+    const root = await this.host.service.parse(query.sql);
+    const context: QueryContext = {
+      service: this.host.service,
+      text: query.sql,
+      root,
+      emit,
+      nextId: (hint) => `${hint}${++this.ids}`,
+      lookup: async (name, at) => {
+        const entry = this.catalog.get(name);
+        switch (entry?.kind) {
+          case 'source':
+            return { node: entry.node, columns: entry.node.columns };
+          case 'view':
+            return entry.compile(emit);
+          case 'materialized':
+            return { node: entry.view.node, columns: entry.view.columns };
+          case 'sink':
+            throw refuse(context, at, `${name} is a sink: rows go in, none come out`);
+          case undefined:
+            return undefined;
+        }
+      },
+    };
+    const relational = await compileQuery(context, root);
+    const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);
+    if (wrong >= 0 || bound.length !== relational.columns.length) {
+      const [expected, got] = [bound[wrong], relational.columns[wrong]];
+      throw new StreamsqlError(
+        'INTERNAL',
+        `the plan gives ${got?.name} ${got?.type} where the query says ${expected?.name} ${expected?.type}`,
+        { span: query.sql.span },
+      );
+    }
+    return {
+      node: relational.node,
+      columns: relational.columns.map((column, i) => ({ ...column, name: bound[i]?.name ?? column.name })),
+    };
+  }
+
+  private async restore(before: Catalog): Promise<void> {
+    for (const [name, entry] of this.catalog.entries)
+      if (!before.entries.has(name)) await this.host.service.undeclare(entry.name);
+    this.catalog = before;
+  }
+}
+
+function reads(entry: CatalogEntry, name: string): boolean {
+  const text = entry.kind === 'view' || entry.kind === 'materialized' || entry.kind === 'sink' ? entry.text : '';
+  const body = text.slice(Math.max(0, text.search(/\bAS\b/i)));
+  return new RegExp(`(?<![\\w.])"?${name.replace(/[^\w]/g, '\\$&')}"?(?!\\w)`, 'i').test(body);
+}
