@@ -3,7 +3,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
 import { ident, join, sql, raw } from '../base/sql.ts';
 import type { Plan, SinkTarget, SourceNode } from '../planner/plan.ts';
-import type { DuckConnection } from './duck.ts';
+import type { DuckConnection, Table } from './duck.ts';
 import type { Graph } from './graph.ts';
 import { LATE_SHAPE, LATE_STAGING } from './late.ts';
 import { END_OF_TIME } from './operators/operator.ts';
@@ -301,7 +301,7 @@ export class Runtime {
       run: async (statement) => {
         await session.run('sink', statement);
       },
-      query: (statement) => session.rows('sink', statement),
+      query: async (statement) => rowObjects(await session.table('sink', statement)),
       print: (sink, columns, rows) => {
         const table = { columns, rows: rows.map((row) => columns.map((column) => row[column.name])) };
         this.host.emit({ event: 'rows', sink, table });
@@ -347,6 +347,10 @@ export class Runtime {
     for (const { writer } of this.sinks) await writer.close();
   }
 }
+
+/** Rows as objects of JSON values. */
+const rowObjects = (table: Table): readonly Readonly<Record<string, unknown>>[] =>
+  table.rows.map((row) => Object.fromEntries(table.columns.map((column, i) => [column.name, row[i]])));
 
 function rangesOf(
   source: SourceRun,

@@ -1,5 +1,5 @@
 import type { Sql } from '../base/sql.ts';
-import type { DuckConnection } from './duck.ts';
+import type { DuckConnection, Table } from './duck.ts';
 
 /** Statements, time and rows of one operator, for EXPLAIN ANALYZE. */
 export interface Usage {
@@ -32,7 +32,14 @@ export class Session {
     return rows;
   }
 
-  book(account: string, ms: number, rows: number): void {
+  async table(account: string, statement: Sql): Promise<Table> {
+    const started = performance.now();
+    const table = await this.connection.table(statement);
+    this.book(account, performance.now() - started, 0);
+    return table;
+  }
+
+  private book(account: string, ms: number, rows: number): void {
     const usage = this.usageOf(account);
     usage.statements++;
     usage.ms += ms;

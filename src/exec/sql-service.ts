@@ -112,6 +112,11 @@ class DuckSqlService implements SqlService {
     return body;
   }
 
+  printQuery(node: AstNode): Promise<string> {
+    const tree = { error: false, statements: [{ node, named_param_map: [] }] };
+    return this.connection.call(sql`SELECT json_deserialize_sql(?::JSON)`, JSON.stringify(tree));
+  }
+
   async describe(select: Sql): Promise<readonly Column[]> {
     try {
       const rows = await this.connection.rows(sql`DESCRIBE ${select}`);
@@ -124,7 +129,7 @@ class DuckSqlService implements SqlService {
   async bind(bound: MappedText): Promise<readonly Column[]> {
     await this.connection.run(sql`SET errors_as_json = true`);
     try {
-      const rows = await this.connection.rows(sql`DESCRIBE ${raw(bound.text)}`);
+      const rows = await this.connection.rows(raw(DESCRIBE + bound.text));
       return rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
     } catch (error) {
       throw asBindError(error, bound);
@@ -169,6 +174,9 @@ class DuckSqlService implements SqlService {
   }
 }
 
+/** Positions in errors count from its start. */
+const DESCRIBE = 'DESCRIBE ';
+
 /** What must be equal after printing and parsing; DOUBLE constants come back inside their cast. */
 const normal = (expression: Expression): string =>
   fingerprint(expression).replaceAll(/"(schema|catalog)":"[^"]*"/g, '');
@@ -202,7 +210,7 @@ function asBindError(error: unknown, bound: MappedText | undefined): StreamsqlEr
   }
   const syntax = String(details['exception_type'] ?? message).startsWith('Parser');
   const said = firstLine(String(details['exception_message'] ?? message));
-  const at = Number(details['position'] ?? Number.NaN);
+  const at = Number(details['position'] ?? Number.NaN) - DESCRIBE.length;
   const candidates = typeof details['candidates'] === 'string' ? details['candidates'] : undefined;
   const span =
     bound === undefined || Number.isNaN(at) ? bound?.span : syntax ? fromCodePoints(bound, at) : fromBytes(bound, at);

@@ -266,7 +266,7 @@ function shapeCall(block: Block, call: Expression, input: InputColumns, identity
   };
 }
 
-const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS_LAST', expression });
+const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression });
 
 /** Constants, also negated, cast or in a list: quantile's second argument must stay one. */
 function isConstant(expression: Expression): boolean {

@@ -66,10 +66,11 @@ export function walk(value: Json, enter: (node: AstNode) => boolean | void): voi
   }
 }
 
-/** One text for all trees that mean the same: without locations and aliases, names in lower case. */
+/** One text for all trees that mean the same: without locations and its own alias, names in lower case. */
 export function fingerprint(value: Json): string {
-  return JSON.stringify(value, (key, item: unknown) => {
-    if (key === 'query_location' || key === 'alias') return undefined;
+  const plain = isNode(value) && 'alias' in value ? { ...value, alias: '' } : value;
+  return JSON.stringify(plain, (key, item: unknown) => {
+    if (key === 'query_location') return undefined;
     if (key === 'column_names' && Array.isArray(item)) return item.map((name) => String(name).toLowerCase());
     return item;
   });

@@ -1,5 +1,6 @@
 import type { WindowCall } from '../parser/window-calls.ts';
 import { replaceSpans } from '../parser/mapped-text.ts';
+import { tokenize } from '../parser/tokens.ts';
 import { findWindowCalls } from '../parser/window-calls.ts';
 import type { MappedText } from '../parser/statements.ts';
 
@@ -12,7 +13,7 @@ const NO_ALIAS =
  * way back to the user's text is kept.
  */
 export function bindText(text: MappedText): MappedText {
-  let current = text;
+  let current = plainGrouping(text);
   for (;;) {
     const calls = findWindowCalls(current);
     const inner = calls.find(
@@ -34,7 +35,23 @@ function subquery(text: string, call: WindowCall): string {
   const after = /^\s*(?:(as)\s+)?("(?:[^"]|"")*"|[a-z_]\w*)?/i.exec(text.slice(call.end));
   const aliased = after?.[1] !== undefined || (after?.[2] !== undefined && !NO_ALIAS.test(after[2]));
   const name = /^[\w".]+$/.test(data) ? (data.split('.').at(-1) ?? data) : 'windowed';
-  const columns = ['window_start', 'window_end', 'window_time'].map((column) => `${time} AS ${column}`);
+  const names = ['window_start', 'window_end', 'window_time'];
+  const columns = names.map((column) => `${time} AS ${column}`);
+  const others = `COLUMNS(lambda c: lower(c) NOT IN (${names.map((name) => `'${name}'`).join(', ')}))`;
   const from = data.startsWith('(') ? `${data} AS input` : data;
-  return `(SELECT *, ${columns.join(', ')} FROM ${from})${aliased ? '' : ` AS ${name}`}`;
+  return `(SELECT ${others}, ${columns.join(', ')} FROM ${from})${aliased ? '' : ` AS ${name}`}`;
+}
+
+/**
+ * TUMBLE_START, TUMBLE_END and their like all become the TUMBLE of the GROUP BY, so that the binder finds them grouped.
+ * An unaliased one keeps no name of its own here; the planner names it.
+ */
+function plainGrouping(text: MappedText): MappedText {
+  const tokens = tokenize(text.text);
+  const calls = tokens.flatMap((token, i) => {
+    const match = /^(TUMBLE|HOP)_(START|END|ROWTIME|TIME)$/.exec(token.key);
+    const called = match !== null && tokens[i + 1]?.key === '(';
+    return called ? [{ start: token.span.start, end: token.span.end, text: match[1] ?? '' }] : [];
+  });
+  return calls.length === 0 ? text : replaceSpans(text, calls);
 }

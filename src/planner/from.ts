@@ -155,24 +155,11 @@ class FromCompiler {
     if (input === undefined) {
       throw refuse(this.context, data ?? node, 'the first argument of a window is a source, a view or a subquery');
     }
-    const windowed = await this.windowed(node, input, window);
+    const windowed = await this.windowed(input, window);
     return this.input(node, text(node['alias']) || name, windowed);
   }
 
-  private async windowed(
-    node: AstNode,
-    input: Relational,
-    window: Parameters<typeof windowNode>[2],
-  ): Promise<Relational> {
-    const taken = input.columns.find((column) => /^window_(start|end|time)$/i.test(column.name));
-    if (taken !== undefined) {
-      throw refuse(
-        this.context,
-        node,
-        `the input of this window has a column ${taken.name} already`,
-        'rename it: SELECT window_start AS inner_start, …',
-      );
-    }
+  private async windowed(input: Relational, window: Parameters<typeof windowNode>[2]): Promise<Relational> {
     const made = await windowNode(this.context, input, window);
     return { node: made, columns: made.columns };
   }

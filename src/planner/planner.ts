@@ -20,6 +20,7 @@ import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import type { MaterializedView, Plan, SinkTarget, SourceNode } from './plan.ts';
 import { compileQuery } from './query.ts';
+import { unique } from './select.ts';
 import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost {
@@ -366,7 +367,8 @@ export class Planner {
         span: extra.span,
       });
     }
-    return columns.map((column, i) => ({ ...column, name: names[i]?.text ?? column.name }));
+    const taken = new Set<string>();
+    return columns.map((column, i) => ({ ...column, name: unique(names[i]?.text ?? column.name, taken) }));
   }
 
   private async compile(query: Query, emit: EmitMode, bound: readonly Column[]): Promise<Relational> {
@@ -394,6 +396,8 @@ export class Planner {
       },
     };
     const relational = await compileQuery(context, root);
+    if (relational.node.kind === 'static')
+      throw refuse(context, root, 'a view reads from a source; this query reads none');
     const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);
     if (wrong >= 0 || bound.length !== relational.columns.length) {
       const [expected, got] = [bound[wrong], relational.columns[wrong]];

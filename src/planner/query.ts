@@ -1,8 +1,9 @@
 import { raw, ident } from '../base/sql.ts';
-import { isNode, nodes, text, type AstNode } from './ast.ts';
+import { isNode, nodes, text, walk, type AstNode } from './ast.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
-import { checkModifiers } from './check.ts';
-import type { FromEnvironment } from './from.ts';
+import { checkExpression, checkModifiers } from './check.ts';
+import { baseTables, type FromEnvironment } from './from.ts';
+import { WINDOW_FUNCTIONS } from './window-calls.ts';
 import type { PlanColumn, UnionNode } from './plan.ts';
 import { compileSelect } from './select.ts';
 
@@ -15,7 +16,7 @@ export function compileQuery(context: QueryContext, node: AstNode): Promise<Rela
 
 async function compile(context: QueryContext, node: AstNode, outer: Lookup): Promise<Relational> {
   const lookup = withCtes(context, node, outer);
-  const environment: FromEnvironment = { lookup, compileQuery: (inner) => compile(context, inner, lookup) };
+  const environment: FromEnvironment = { lookup, compileQuery: (inner) => compileInner(context, inner, lookup) };
   switch (node['type']) {
     case 'SELECT_NODE':
       return compileSelect(context, environment, node);
@@ -26,6 +27,30 @@ async function compile(context: QueryContext, node: AstNode, outer: Lookup): Pro
     default:
       throw refuse(context, node, `${text(node['type'])} is not supported in a view`);
   }
+}
+
+/** A query in FROM: one that reads no stream is a table that does not change. */
+async function compileInner(context: QueryContext, node: AstNode, lookup: Lookup): Promise<Relational> {
+  for (const table of baseTables(node)) {
+    if ((await lookup(text(table['table_name']), table)) !== undefined) return compile(context, node, lookup);
+  }
+  if (readsWindow(node)) return compile(context, node, lookup);
+  checkExpression(context, node);
+  const sql = await context.service.printQuery(node);
+  const columns = await context.service.describe(raw(sql));
+  const id = context.nextId('static');
+  await context.service.declare(id, columns);
+  return { node: { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql }, columns };
+}
+
+function readsWindow(node: AstNode): boolean {
+  let found = false;
+  walk(node, (inner) => {
+    if (inner['type'] === 'TABLE_FUNCTION' && isNode(inner['function'])) {
+      found ||= WINDOW_FUNCTIONS.has(text(inner['function']['function_name']).toLowerCase());
+    }
+  });
+  return found;
 }
 
 /** CTEs shadow what is outside; each is compiled when it is first named, and once. */

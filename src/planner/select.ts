@@ -19,7 +19,7 @@ import { compileAggregate } from './aggregate.ts';
 import { checkExpression, checkModifiers } from './check.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
-import { compileFrom, relationOf, type From, type FromEnvironment } from './from.ts';
+import { compileFrom, type From, type FromEnvironment } from './from.ts';
 import { groupWindow, type GroupWindow } from './group-window.ts';
 import type { BlockInput, PlanColumn, SelectNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
@@ -253,7 +253,7 @@ async function itemName(context: QueryContext, item: Expression): Promise<string
 }
 
 /** As DuckDB names the second of two equal columns: `x`, `x_1`. */
-function unique(name: string, taken: Set<string>): string {
+export function unique(name: string, taken: Set<string>): string {
   let candidate = name;
   for (let n = 1; taken.has(candidate.toLowerCase()); n++) candidate = `${name}_${n}`;
   taken.add(candidate.toLowerCase());
@@ -320,5 +320,3 @@ function hasAggregates(block: Block): boolean {
   );
   return found;
 }
-
-export { relationOf };

@@ -13,6 +13,8 @@ export interface SqlService {
   parse(query: MappedText): Promise<AstNode>;
   /** The text of an expression, verified to parse back to the same tree. */
   print(expression: Expression): Promise<string>;
+  /** The text of a whole query. */
+  printQuery(node: AstNode): Promise<string>;
   /** The columns of a SELECT. Errors come as StreamsqlError without a span. */
   describe(select: Sql): Promise<readonly Column[]>;
   /** The columns of the user's own SELECT, errors pointing into the script. `bound` is what is bound in its place. */

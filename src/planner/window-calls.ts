@@ -1,3 +1,4 @@
+import { sameName } from '../base/schema.ts';
 import { columnPath, expressions, isNode, text, type AstNode, type Expression } from './ast.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import type { PlanColumn, Window, WindowNode } from './plan.ts';
@@ -104,7 +105,10 @@ export async function windowNode(context: QueryContext, input: Relational, call:
     size: call.size,
     time: column.time,
   };
-  const columns = [...input.columns, ...windowColumns(window, id, column.type)];
+  const added = windowColumns(window, id, column.type);
+  // Of a window over windows the new window's columns hide the old ones.
+  const kept = input.columns.filter((old) => !added.some((fresh) => sameName(fresh.name, old.name)));
+  const columns = [...kept, ...added];
   await context.service.declare(id, columns);
   return { kind: 'window', id, columns, appendOnly: true, demand: newDemand(), input: input.node, window };
 }

@@ -93,9 +93,16 @@ export class JoinOperator implements Operator {
 
   async open(): Promise<void> {
     if (this.bounds?.clock === 'event') this.sides.forEach((side) => watchForLateRows(this.context, side.input.node));
-    for (const side of this.sides) {
-      if (side.twin === undefined)
-        await side.state.create(keptRows(side.input, side.columns, side.operator.delta(false), undefined));
+    for (const [i, side] of this.sides.entries()) {
+      const shape = keptRows(side.input, side.columns, side.operator.delta(false), undefined);
+      if (side.twin !== undefined) side.delta = side.twin.delta;
+      else {
+        await side.state.create(shape);
+        await this.context.session.run(
+          this.node.id,
+          sql`CREATE OR REPLACE TABLE ${deltaTable(`${this.node.id}$${i}`)} AS SELECT * FROM (${shape}) LIMIT 0`,
+        );
+      }
     }
     await this.context.session.run(
       this.node.id,

@@ -23,7 +23,7 @@ export class WindowOperator extends LinearOperator {
   protected select(withLateness: boolean): Sql {
     const { window, input } = this.node;
     const time = sql`i.${ident(window.column)}`;
-    const columns = input.columns.map((column) => sql`i.${ident(column.name)}`);
+    const columns = this.node.columns.slice(0, -3).map((column) => sql`i.${ident(column.name)}`);
     const hidden = hiddenColumns(input, withLateness).map((name) => sql`i.${ident(name)}`);
     const start = window.shape === 'tumble' ? bucket(window.slide, time, window.zoned) : sql`w."$s"`;
     const bounds = [
