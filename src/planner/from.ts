@@ -2,6 +2,7 @@ import { ident, raw } from '../base/sql.ts';
 import { sameName } from '../base/schema.ts';
 import {
   columnRef,
+  conjuncts,
   expressions,
   isExpression,
   isNode,
@@ -212,7 +213,7 @@ class FromCompiler {
     left: readonly Relation[],
     right: readonly Relation[],
   ): { conditions: readonly Expression[]; merged: ReadonlySet<string> } {
-    if (isExpression(node['condition'])) return { conditions: [node['condition']], merged: new Set() };
+    if (isExpression(node['condition'])) return { conditions: conjuncts(node['condition']), merged: new Set() };
     const [leftScope, rightScope] = [new Scope(left), new Scope(right)];
     const named = (Array.isArray(node['using_columns']) ? node['using_columns'] : []).map((name: Json) => text(name));
     const natural = node['ref_type'] === 'NATURAL';
