@@ -1,0 +1,100 @@
+import type { Chunk, OffsetRun, PartitionState, PollRequest, SourceContext, SourceReader } from '../base/connector.ts';
+import type { Sql } from '../base/sql.ts';
+import { startPace } from './pacing.ts';
+
+/** A source whose rows are a function of a number: one partition, its positions the numbers `from` to `to`. */
+export interface Sequence {
+  /** The name of its one partition. */
+  readonly name: string;
+  readonly from: number;
+  /** The position after the last; undefined where it goes on for ever. */
+  readonly to: number | undefined;
+  /** Numbers per second; as fast as it is read where undefined. */
+  readonly rate: number | undefined;
+  /** The rows of the numbers `from` (inclusive) to `to` (exclusive), the same whatever the cut. */
+  slice(from: number, to: number): SequenceSlice;
+}
+
+export interface SequenceSlice {
+  /** The rows' offsets: consecutive, for a sequence leaves none out. `count` is the number of rows. */
+  readonly run: OffsetRun;
+  readonly sql: Sql;
+}
+
+/** Below this many numbers a second chunk costs more than it saves. */
+const LEAST_NUMBERS_OF_A_CHUNK = 32_768;
+
+/**
+ * Reads a sequence. `maxRecords` bounds the numbers that a poll goes on by, not the rows that they have, so that
+ * several sources over one sequence advance alike when they are polled alike.
+ */
+export function readSequence(sequence: Sequence, context: SourceContext): SourceReader {
+  let position = sequence.from;
+  let pace = startPace(undefined);
+  const last = sequence.to ?? Number.MAX_SAFE_INTEGER;
+  const due = (): number => Math.min(last, sequence.from + pace.due());
+  const state: PartitionState = {
+    name: sequence.name,
+    get position() {
+      return position;
+    },
+    get end() {
+      return sequence.to ?? (sequence.rate === undefined ? undefined : due());
+    },
+    get done() {
+      return position >= last;
+    },
+  };
+
+  return {
+    partitions: [state],
+    open(): Promise<void> {
+      pace = startPace(sequence.rate);
+      return Promise.resolve();
+    },
+    async poll({ partitions, maxRecords, waitMs }: PollRequest): Promise<readonly Chunk[]> {
+      if (partitions !== 'all' && !partitions.has(0)) return [];
+      if (position >= last) return [];
+      if (due() <= position) await pace.until(position - sequence.from, waitMs, context.signal);
+      const from = position;
+      const to = Math.min(due(), from + Math.max(1, maxRecords));
+      if (to <= from) return [];
+      position = to;
+      return cut(from, to, context.parallelism).map(([a, b]) => toChunk(a, b, sequence.slice(a, b)));
+    },
+    peek(): Promise<Chunk | undefined> {
+      return Promise.resolve(firstRow(sequence, last));
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function cut(from: number, to: number, parallelism: number): readonly (readonly [number, number])[] {
+  const pieces = Math.max(1, Math.min(parallelism, Math.floor((to - from) / LEAST_NUMBERS_OF_A_CHUNK)));
+  const size = Math.ceil((to - from) / pieces);
+  return Array.from({ length: pieces }, (_, i) => [from + i * size, Math.min(to, from + (i + 1) * size)]);
+}
+
+function toChunk(from: number, to: number, { run, sql }: SequenceSlice): Chunk {
+  return {
+    partition: 0,
+    from,
+    to,
+    records: run.count,
+    runs: run.count === 0 ? [] : [run],
+    body: { kind: 'query', sql },
+    rejected: [],
+    release: () => undefined,
+  };
+}
+
+/** Every round of numbers has a row of each kind, so a short search finds the first. */
+function firstRow(sequence: Sequence, last: number): Chunk | undefined {
+  for (let from = sequence.from; from < Math.min(last, sequence.from + LONGEST_GAP); from++) {
+    const slice = sequence.slice(from, from + 1);
+    if (slice.run.count > 0) return toChunk(from, from + 1, slice);
+  }
+  return undefined;
+}
+
+const LONGEST_GAP = 64;
