@@ -6,21 +6,21 @@ export const RESULTS_VERSION = 1;
 export const meta = (name: string): Sql => ident('res', '_streamsql', name);
 
 /** The record of a run: what was read, when, and what became of it. Offsets and watermarks are those of the last epoch. */
-export const META_TABLES: readonly Sql[] = [
-  sql`CREATE TABLE ${meta('views')} (name VARCHAR, sql VARCHAR, emit VARCHAR, hidden_keys BOOLEAN)`,
-  sql`CREATE TABLE ${meta('sources')} (name VARCHAR, connector VARCHAR, bounded BOOLEAN, event_time VARCHAR)`,
-  sql`CREATE TABLE ${meta('epochs')} (
+export const metaTables = (at: (name: string) => Sql): readonly Sql[] => [
+  sql`CREATE TABLE ${at('views')} (name VARCHAR, sql VARCHAR, emit VARCHAR, hidden_keys BOOLEAN)`,
+  sql`CREATE TABLE ${at('sources')} (name VARCHAR, connector VARCHAR, bounded BOOLEAN, event_time VARCHAR)`,
+  sql`CREATE TABLE ${at('epochs')} (
     epoch BIGINT, committed_at TIMESTAMP, clock TIMESTAMP, rows BIGINT,
     ranges STRUCT(source VARCHAR, partition VARCHAR, "from" BIGINT, "to" BIGINT, records BIGINT)[],
     offsets STRUCT(source VARCHAR, partition VARCHAR, position BIGINT)[],
     watermarks STRUCT(source VARCHAR, watermark TIMESTAMP)[],
     decode_ms DOUBLE, run_ms DOUBLE)`,
-  sql`CREATE TABLE ${meta('late')} (
+  sql`CREATE TABLE ${at('late')} (
     epoch BIGINT, view VARCHAR, source VARCHAR, partition VARCHAR, "offset" BIGINT, watermark TIMESTAMP, partly BOOLEAN, payload VARCHAR)`,
-  sql`CREATE TABLE ${meta('dead_letters')} (
+  sql`CREATE TABLE ${at('dead_letters')} (
     epoch BIGINT, source VARCHAR, partition VARCHAR, "offset" BIGINT, payload VARCHAR, reason VARCHAR)`,
-  sql`CREATE VIEW ${meta('offsets')} AS
+  sql`CREATE VIEW ${at('offsets')} AS
     SELECT o.source, o.partition, o.position FROM (SELECT unnest(offsets) AS o FROM _streamsql.epochs WHERE epoch = (SELECT max(epoch) FROM _streamsql.epochs))`,
-  sql`CREATE VIEW ${meta('watermarks')} AS
+  sql`CREATE VIEW ${at('watermarks')} AS
     SELECT w.source, w.watermark FROM (SELECT unnest(watermarks) AS w FROM _streamsql.epochs WHERE epoch = (SELECT max(epoch) FROM _streamsql.epochs))`,
 ];

@@ -7,7 +7,7 @@ import { LATE_STAGING } from './late.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import type { Operator } from './operators/operator.ts';
 import type { DeadLetter } from './decode/plan.ts';
-import { META_TABLES, meta } from './results-schema.ts';
+import { meta, metaTables } from './results-schema.ts';
 import { micros } from './windows.ts';
 
 /** What an epoch leaves in the results database beside the views' rows. */
@@ -60,7 +60,7 @@ export class Results {
   /** Makes the views' tables, empty, and the record's. */
   async open(plan: Plan, operator: (view: MaterializedView) => Operator): Promise<void> {
     await this.connection.run(sql`BEGIN`);
-    for (const statement of META_TABLES) await this.connection.run(statement);
+    for (const statement of metaTables(meta)) await this.connection.run(statement);
     this.tables = plan.views.map((view) => viewTable(view, operator(view)));
     for (const table of this.tables) await this.create(table);
     for (const source of plan.sources) {

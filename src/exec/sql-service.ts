@@ -15,6 +15,7 @@ import {
 } from '../planner/ast.ts';
 import type { SqlService } from '../planner/sql-service.ts';
 import type { DuckConnection } from './duck.ts';
+import { metaTables } from './results-schema.ts';
 
 /** Functions of the dialect that DuckDB does not know, as far as its binder must see them. */
 const STAND_INS = [
@@ -35,6 +36,9 @@ export async function openSqlService(connection: DuckConnection): Promise<SqlSer
   await connection.run(sql`CREATE SCHEMA IF NOT EXISTS plan`);
   await connection.run(sql`SET search_path = 'plan,main'`);
   for (const macro of STAND_INS) await connection.run(raw(`CREATE OR REPLACE MACRO plan.${macro}`));
+  // The record of a run is there to be bound against too.
+  await connection.run(sql`CREATE SCHEMA ${ident('_streamsql')}`);
+  for (const table of metaTables((name) => ident('_streamsql', name))) await connection.run(table);
   const kinds = await functionKinds(connection);
   return new DuckSqlService(connection, kinds);
 }
