@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { basename, join as joinPath, resolve } from 'node:path';
-import type { ScratchPool, SourceContext, SourceReader } from './base/connector.ts';
+import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import { parseDuration } from './base/options.ts';
 import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunOptions, RunSummary } from './base/run.ts';
@@ -29,6 +29,9 @@ const DEFAULT_MAX_BATCH_ROWS = 250_000;
 
 /** What a host other than the command line hands in: rows from elsewhere, a clock of its own. */
 export interface EngineHost {
+  /** The connector that `connector = 'name'` means here, in place of the one that comes with streamsql, if any does. */
+  source?(name: string, builtIn: SourceConnector | undefined): SourceConnector | undefined;
+  /** A reader in place of the connector's own. */
   openReader?(source: SourceNode, context: SourceContext): SourceReader | undefined;
   now?(): number;
 }
@@ -63,7 +66,10 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
   const planner = new Planner({
     service,
     connectors: {
-      source: (name) => sources.find((source) => source.name === name),
+      source: (name) => {
+        const builtIn = sources.find((source) => source.name === name);
+        return host.source === undefined ? builtIn : host.source(name, builtIn);
+      },
       sink: (name) => sinks.find((sink) => sink.name === name),
       sourceNames: sources.map((source) => source.name),
       sinkNames: sinks.map((sink) => sink.name),

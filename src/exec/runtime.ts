@@ -50,6 +50,8 @@ export class Runtime {
   private slack = 0n;
   private firstRead = 0;
   private lastCommit = 0;
+  /** The host's clock when the last epoch began, ms. */
+  private clockAtEpoch = 0;
   private rowsIn = 0;
 
   constructor(host: RuntimeHost) {
@@ -125,7 +127,7 @@ export class Runtime {
     const processing = this.host.graph.operators.some(
       (operator) => operator.node.kind === 'aggregate' && operator.node.close?.clock === 'processing',
     );
-    return processing && performance.now() - this.lastCommit > TICK_MS;
+    return processing && this.host.now() - this.clockAtEpoch >= TICK_MS;
   }
 
   private clock(): bigint {
@@ -174,6 +176,7 @@ export class Runtime {
     const { host } = this;
     const epoch = this.epoch++;
     const decodeStarted = performance.now();
+    this.clockAtEpoch = host.now();
     const stamped = clock === END_OF_TIME ? this.clock() : clock;
     const decoded = new Map(
       await Promise.all(
