@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join as joinPath, resolve } from 'node:path';
 import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
@@ -16,6 +16,8 @@ import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { openSqlService } from './exec/sql-service.ts';
 import { parseScript } from './parser/parse.ts';
+import type { Script } from './parser/statements.ts';
+import { redact } from './parser/variables.ts';
 import type { Plan, SourceNode } from './planner/plan.ts';
 import { Planner, type Answer } from './planner/planner.ts';
 import { describeAnswer, showAnswer } from './planner/show.ts';
@@ -118,11 +120,15 @@ class StreamEngine implements Engine {
       return value === undefined ? undefined : { value, secret: true };
     });
     const answers: { sql: string; table: ResultTable }[] = [];
-    await this.parts.planner.script(script, async (answer) => {
-      const written = text.slice(answer.statement.span.start, answer.statement.span.end);
-      const table = await this.answer(answer);
-      if (table !== undefined) answers.push({ sql: written, table });
-    });
+    try {
+      await this.parts.planner.script(script, async (answer) => {
+        const written = text.slice(answer.statement.span.start, answer.statement.span.end);
+        const table = await this.answer(answer);
+        if (table !== undefined) answers.push({ sql: written, table });
+      });
+    } catch (error) {
+      throw redacted(error, script);
+    }
     return answers;
   }
 
@@ -238,10 +244,9 @@ class StreamEngine implements Engine {
       await bookkeeping.open(plan, (view) => graph.operator(view.node));
       const { interrupted } = await runtime.run(options.signal);
       const summary = await runtime.summary(interrupted);
-      if (!interrupted) {
-        await finishResults(results);
-        if (state !== undefined) finishState(state);
-      }
+      const status = interrupted ? 'stopped' : 'finished';
+      await finishResults(results, status);
+      if (state !== undefined) finishState(state, status);
       for (const select of plan.closing)
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
       emit({ event: 'done', ...summary });
@@ -261,8 +266,12 @@ class StreamEngine implements Engine {
     await claimResults(results, db, plan, options.fresh === true);
     if (options.state !== undefined) {
       claimState(options.state, db, options.fresh === true);
-      await this.parts.connection.run(sql`SET temp_directory = ${joinPath(resolve(options.state), 'spill')}`);
     }
+    const spill =
+      options.state === undefined
+        ? joinPath(tmpdir(), `streamsql-spill-${process.pid}`)
+        : joinPath(resolve(options.state), 'spill');
+    await this.parts.connection.run(sql`SET temp_directory = ${spill}`);
     return { db, results };
   }
 
@@ -317,6 +326,17 @@ class StreamEngine implements Engine {
     this.parts.duck.close();
     return Promise.resolve();
   }
+}
+
+/** What the environment gave may stand in no message. */
+function redacted(error: unknown, script: Script): unknown {
+  if (!(error instanceof StreamsqlError) || script.secrets.length === 0) return error;
+  const hint = error.hint === undefined ? undefined : redact(error.hint, script.secrets);
+  return new StreamsqlError(error.code, redact(error.message, script.secrets), {
+    span: error.span,
+    hint,
+    cause: error,
+  });
 }
 
 /** DuckDB says which process holds the file: "Conflicting lock is held in … (PID 123)". */

@@ -11,7 +11,7 @@ const MARK = 'streamsql.json';
 interface Mark {
   readonly version: number;
   readonly db: string;
-  readonly status: 'running' | 'finished';
+  readonly status: 'running' | 'stopped' | 'finished';
   readonly pid: number;
 }
 
@@ -40,9 +40,9 @@ export function claimState(folder: string, db: string, fresh: boolean): void {
   writeMark(folder, { version: RESULTS_VERSION, db, status: 'running', pid: process.pid });
 }
 
-export function finishState(folder: string): void {
+export function finishState(folder: string, status: 'finished' | 'stopped'): void {
   const mark = readMark(folder);
-  if (mark !== undefined) writeMark(folder, { ...mark, status: 'finished' });
+  if (mark !== undefined) writeMark(folder, { ...mark, status });
 }
 
 function readMark(folder: string): Mark | undefined {
@@ -141,7 +141,8 @@ async function earlierViews(
   return views.map((row) => ({ name: String(row['name']), hidden: row['hidden_keys'] === true }));
 }
 
-export async function finishResults(connection: DuckConnection): Promise<void> {
-  await connection.run(sql`UPDATE ${meta('run')} SET status = 'finished'`);
+/** Writes down how the run ended, and leaves one file that any DuckDB opens. */
+export async function finishResults(connection: DuckConnection, status: 'finished' | 'stopped'): Promise<void> {
+  await connection.run(sql`UPDATE ${meta('run')} SET status = ${status}`);
   await connection.run(sql`CHECKPOINT res`);
 }

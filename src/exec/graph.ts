@@ -17,9 +17,11 @@ export class Graph {
 
   constructor(session: Session, plan: Plan) {
     const readers = readersOf(plan);
+    const shared = sharedNodes(plan);
     const context: OperatorContext = {
       session,
       operator: (node) => this.operator(node),
+      isShared: (node) => shared.has(node),
       viewsOf: (node) => readers.get(node) ?? [],
     };
     const roots = [...plan.views.map((view) => view.node), ...plan.sinks.map((sink) => sink.node)];
@@ -66,6 +68,13 @@ function make(context: OperatorContext, node: PlanNode): Operator {
     default:
       return unreachable(node);
   }
+}
+
+/** Nodes that more than one operator, view or sink reads. */
+function sharedNodes(plan: Plan): ReadonlySet<PlanNode> {
+  const roots = [...plan.views, ...plan.sinks].map((target) => target.node);
+  const read = [...roots, ...inOrder(roots).flatMap((node) => inputsOf(node))];
+  return new Set(read.filter((node, i) => read.indexOf(node) !== i));
 }
 
 /** Which views and sinks each node leads to. */

@@ -53,6 +53,7 @@ export class Runtime {
   /** The host's clock when the last epoch began, ms. */
   private clockAtEpoch = 0;
   private rowsIn = 0;
+  private latestClock = 0n;
 
   constructor(host: RuntimeHost) {
     this.host = host;
@@ -130,8 +131,11 @@ export class Runtime {
     return processing && this.host.now() - this.clockAtEpoch >= TICK_MS;
   }
 
+  /** The engine's clock, microseconds; it never goes back. */
   private clock(): bigint {
-    return BigInt(this.host.now()) * 1000n;
+    const now = BigInt(this.host.now()) * 1000n;
+    if (now > this.latestClock) this.latestClock = now;
+    return this.latestClock;
   }
 
   /** What is there for an epoch: waits until a source has something, or a moment. */

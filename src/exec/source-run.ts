@@ -119,13 +119,19 @@ export class SourceRun {
     }
   }
 
-  /** Each partition's own running watermark: the greatest of its event times so far less the delay. */
+  /**
+   * Each partition's own running watermark: the greatest of its event times so far less the delay. A partition that was
+   * idle, or turns up late, starts from what has been announced already.
+   */
   watermarks(): Map<number, bigint> {
     const delay = this.operator.node.eventTime?.delay ?? 0n;
     const known = new Map<number, bigint>();
-    this.clocks.forEach((clock, index) => {
-      if (clock.greatest !== undefined) known.set(index, clock.greatest - delay);
-    });
+    for (const index of this.reader.partitions.keys()) {
+      const { greatest } = this.clockOf(index);
+      const own = greatest === undefined ? undefined : greatest - delay;
+      const from = own === undefined || (this.announced !== undefined && this.announced > own) ? this.announced : own;
+      if (from !== undefined) known.set(index, from);
+    }
     return known;
   }
 

@@ -52,7 +52,6 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const shaped = found.map((call) => shapeCall(block, call, inputColumns, identity));
   if (own !== undefined) inputColumns.add('$t', columnRef(own.relation.alias, own.node.window.column));
   const input = await selectNode(narrowed, inputColumns.items, 'rows');
-  input.demand.readers++;
   if (shaped.some((call) => call.ordered)) demandIdentity(input);
 
   const timeType = own?.node.columns.find((column) => column.name === 'window_start')?.type ?? '';

@@ -26,7 +26,7 @@ export interface QueryContext {
   nextId(hint: string): string;
 }
 
-export const newDemand = (): Demand => ({ identity: false, watermark: false, readers: 0 });
+export const newDemand = (): Demand => ({ identity: false, watermark: false });
 
 export function spanOf(context: QueryContext, node: AstNode): Span {
   const at = firstLocation(node);

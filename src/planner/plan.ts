@@ -40,8 +40,6 @@ export interface Demand {
   identity: boolean;
   /** `$wm`, in epochs in which some row may be late. */
   watermark: boolean;
-  /** How many nodes and results read it: what more than one reads is kept as a table for the epoch. */
-  readers: number;
 }
 
 export interface SourceNode extends Common {
@@ -194,6 +192,12 @@ export interface Plan {
   readonly sinks: readonly SinkTarget[];
   /** The SELECTs of the file, in its order, for the end of the run. */
   readonly closing: readonly { readonly text: string; readonly sql: string }[];
+}
+
+/** The plan of views and sinks, with the sources that they read. */
+export function planOf(views: Plan['views'], sinks: Plan['sinks'], closing: Plan['closing']): Plan {
+  const roots = [...views.map((view) => view.node), ...sinks.map((sink) => sink.node)];
+  return { sources: inOrder(roots).filter((node) => node.kind === 'source'), views, sinks, closing };
 }
 
 /** Nodes of a plan in an order in which each comes after its inputs. */

@@ -18,7 +18,7 @@ import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
-import type { MaterializedView, Plan, SinkTarget, SourceNode } from './plan.ts';
+import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
 import { compileQuery } from './query.ts';
 import { unique } from './select.ts';
 import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
@@ -90,16 +90,8 @@ export class Planner {
     const views = [...this.catalog.entries.values()].flatMap((entry) =>
       entry.kind === 'materialized' ? [entry.view] : [],
     );
-    const sources = [...this.catalog.entries.values()].flatMap((entry) =>
-      entry.kind === 'source' ? [entry.node] : [],
-    );
     const sinks = this.catalog.targets;
-    return {
-      sources: sources.filter((source) => source.demand.readers > 0),
-      views,
-      sinks,
-      closing: this.catalog.closing,
-    };
+    return planOf(views, sinks, this.catalog.closing);
   }
 
   private async statement(
@@ -161,7 +153,6 @@ export class Planner {
     }
     const emit = statement.query.emit?.kind ?? 'changes';
     const relational = await this.compile(statement.query, emit, columns);
-    relational.node.demand.readers++;
     await this.host.service.declare(name, columns);
     const sql = script.text.slice(statement.query.sql.span.start, statement.query.sql.span.end);
     const view: MaterializedView = { name, node: relational.node, columns: relational.columns, sql, emit };
@@ -249,7 +240,6 @@ export class Planner {
       span: sink.statement.span,
       cwd: this.host.cwd,
     });
-    relational.node.demand.readers++;
     const target: SinkTarget = {
       name: sink.name,
       connector: sink.connector.name,
@@ -279,7 +269,6 @@ export class Planner {
     }
     const columns = await this.bind(statement.query, []);
     const relational = await this.compile(statement.query, statement.query.emit?.kind ?? 'changes', columns);
-    relational.node.demand.readers++;
     if (!relational.node.appendOnly) {
       const name = 'query';
       await this.host.service.declare(name, columns);
@@ -321,7 +310,6 @@ export class Planner {
       });
     }
     this.catalog.entries.delete(found.name.toLowerCase());
-    if (found.kind === 'materialized') found.view.node.demand.readers--;
     if (found.kind === 'sink') {
       const gone = this.catalog.targets.findIndex((target) => target.name === found.name);
       if (gone >= 0) this.catalog.targets.splice(gone, 1);
@@ -332,7 +320,7 @@ export class Planner {
   private async explained(script: Script, subject: Statement | Name): Promise<Plan> {
     if (!('kind' in subject)) {
       const entry = this.catalog.need(subject);
-      if (entry.kind === 'materialized') return { ...this.plan(), views: [entry.view], sinks: [], closing: [] };
+      if (entry.kind === 'materialized') return planOf([entry.view], [], []);
       throw new StreamsqlError(
         'CATALOG',
         `${entry.name} is a ${wordFor(entry)}; EXPLAIN takes a materialized view or a query`,
@@ -345,7 +333,6 @@ export class Planner {
     const columns = await this.bind(query, []);
     const emit = query.emit?.kind ?? 'changes';
     const relational = await this.compile(query, emit, columns);
-    relational.node.demand.readers++;
     const name = 'name' in subject && subject.name !== undefined ? subject.name.text : 'query';
     const view: MaterializedView = {
       name,
@@ -354,7 +341,7 @@ export class Planner {
       sql: script.text.slice(query.sql.span.start, query.sql.span.end),
       emit,
     };
-    return { ...this.plan(), views: [view], sinks: [], closing: [] };
+    return planOf([view], [], []);
   }
 
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */

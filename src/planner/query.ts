@@ -116,7 +116,6 @@ async function union(context: QueryContext, environment: FromEnvironment, node: 
   });
   const name = context.nextId('union');
   await context.service.declare(name, columns);
-  for (const input of inputs) input.node.demand.readers++;
   const made: UnionNode = {
     kind: 'union',
     id: name,

@@ -129,7 +129,6 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
   const columns = await outputColumns(block, projection, printed, streams, bounds);
   const id = context.nextId(join ? 'join' : hint);
   await context.service.declare(id, columns);
-  for (const input of inputs) input.node.demand.readers++;
   return {
     kind: 'select', id, columns, appendOnly: true, demand: newDemand(),
     inputs, from: from.sql, where, projection: printed, bounds,

@@ -30,7 +30,7 @@ export abstract class LinearOperator implements Operator {
   protected abstract describe(): Pick<Explanation, 'title' | 'law'>;
 
   private get shared(): boolean {
-    return this.node.demand.readers > 1;
+    return this.context.isShared(this.node);
   }
 
   async open(): Promise<void> {

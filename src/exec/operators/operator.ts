@@ -59,6 +59,8 @@ export const LATENESS = { source: '$src', partition: '$p', offset: '$o', waterma
 export interface OperatorContext {
   readonly session: Session;
   operator(node: PlanNode): Operator;
+  /** Whether more than one operator or result reads a node: its delta is then a table for the epoch. */
+  isShared(node: PlanNode): boolean;
   /** The names of the views that a node leads to: late rows are counted by them. */
   viewsOf(node: PlanNode): readonly string[];
 }
