@@ -111,7 +111,7 @@ export function quoteNumbers(text: string, keys: ReadonlySet<string>): string {
 }
 
 /** `1.25e3` is `1250`; numbers far out of any type's range stay as they are. */
-export function plainDigits(number: string): string {
+function plainDigits(number: string): string {
   const match = /^(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(number);
   const exponent = Number(match?.[4] ?? 0);
   if (match === null || exponent === 0 || Math.abs(exponent) > 400) return number;

@@ -22,7 +22,7 @@ export async function csvRecords(
     }
     const fields = csvFields(records.text(i), body.dialect);
     if (fields === undefined) records.reject(i, 'malformed CSV: a quoted field does not end as it should');
-    else if (!fits(fields, wanted))
+    else if (!fits(fields, wanted, body.dialect.nullText))
       records.reject(i, `${countOf(fields.length)} where ${wanted} ${wanted === 1 ? 'is' : 'are'} expected`);
     else records.rewritten.set(i, canonical(fields.slice(0, wanted), body.dialect.nullText));
   }
@@ -31,16 +31,16 @@ export async function csvRecords(
 
 const countOf = (fields: number): string => `${fields} ${fields === 1 ? 'field' : 'fields'}`;
 
-/** DuckDB lets one delimiter too many pass at the end of a record. */
-const fits = (fields: readonly CsvField[], wanted: number): boolean =>
-  fields.length === wanted ||
-  (fields.length === wanted + 1 && fields.at(-1)?.text === '' && fields.at(-1)?.quoted === false);
+/** DuckDB lets NULLs too many pass at the end of a record, such as behind a trailing delimiter. */
+const fits = (fields: readonly CsvField[], wanted: number, nullText: string): boolean =>
+  fields.length >= wanted && fields.slice(wanted).every((field) => isNull(field, nullText));
+
+const isNull = (field: CsvField, nullText: string): boolean =>
+  !field.quoted && (field.text === '' || field.text === nullText);
 
 /** Fields in quotes, NULL as nothing at all; a lone NULL would make a blank line, so every record begins with a field more. */
 function canonical(fields: readonly CsvField[], nullText: string): Buffer {
-  const written = fields.map(({ text, quoted }) =>
-    !quoted && (text === '' || text === nullText) ? '' : `"${text.replaceAll('"', '""')}"`,
-  );
+  const written = fields.map((field) => (isNull(field, nullText) ? '' : `"${field.text.replaceAll('"', '""')}"`));
   return Buffer.from(['"r"', ...written].join(','));
 }
 

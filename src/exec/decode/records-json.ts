@@ -20,24 +20,33 @@ export async function jsonRecords(
   scratch: ScratchPool,
 ): Promise<Records> {
   const bytes = await readFile(body.path);
-  const records = new ByteRecords(chunk, body.byteOffset, bytes, linesOf(bytes));
+  const lines = linesOf(bytes);
+  const records = new ByteRecords(chunk, body.byteOffset, bytes, lines);
   if (!isUtf8(bytes)) {
     for (const i of records.left()) if (!isUtf8(records.slice(i))) records.reject(i, 'malformed JSON: invalid UTF-8');
   }
   await rejectMalformed(connection, records, scratch);
   for (const i of records.left())
     if (records.bytes[records.starts[i] ?? 0] !== OPEN) records.reject(i, 'not a JSON object');
-  return new JsonRecords(records, body.path, scratch);
+  return new JsonRecords(records, lines.marked ? undefined : body.path, scratch);
 }
 
-/** Lines that are not blank, without the white space around them, as read_json splits them. */
-function linesOf(bytes: Buffer): { starts: number[]; ends: number[] } {
+/**
+ * Lines that are not blank, without the white space around them, as read_json splits them; without a byte order mark
+ * too (`marked`), which read_json skips at the start of a file, though only if it is given several.
+ */
+function linesOf(bytes: Buffer): { starts: number[]; ends: number[]; marked: boolean } {
   const starts: number[] = [];
   const ends: number[] = [];
+  let marked = false;
   for (let at = 0; at < bytes.length;) {
     const feed = bytes.indexOf(LF, at);
     const next = feed === -1 ? bytes.length : feed + 1;
     let end = feed === -1 ? bytes.length : feed;
+    if (end - at > 3 && bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf) {
+      marked = true;
+      at += 3;
+    }
     while (at < end && isSpace(bytes[at])) at++;
     while (end > at && isSpace(bytes[end - 1])) end--;
     if (at < end) {
@@ -46,7 +55,7 @@ function linesOf(bytes: Buffer): { starts: number[]; ends: number[] } {
     }
     at = next;
   }
-  return { starts, ends };
+  return { starts, ends, marked };
 }
 
 const isSpace = (byte: number | undefined): boolean =>
@@ -80,10 +89,11 @@ function malformed(text: string): string {
 
 class JsonRecords implements Records {
   private readonly records: ByteRecords;
-  private readonly path: string;
+  /** The chunk's own file, where it may be read as it stands. */
+  private readonly path: string | undefined;
   private readonly scratch: ScratchPool;
 
-  constructor(records: ByteRecords, path: string, scratch: ScratchPool) {
+  constructor(records: ByteRecords, path: string | undefined, scratch: ScratchPool) {
     this.records = records;
     this.path = path;
     this.scratch = scratch;
@@ -113,7 +123,7 @@ class JsonRecords implements Records {
   async batch(): Promise<Batch | undefined> {
     if (this.records.rejected.size === this.records.count) return undefined;
     const own = this.records.rejected.size === 0 && this.records.rewritten.size === 0;
-    const path = own ? this.path : await this.records.write(this.scratch);
+    const path = (own ? this.path : undefined) ?? (await this.records.write(this.scratch));
     return { kind: 'json', paths: [path], longest: this.records.longest() };
   }
 
