@@ -1,0 +1,92 @@
+/** A table as text: what an EXPECT compares and what `--update` writes. */
+export interface TextTable {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** A value as DuckDB prints it; in quotes where it would not be read back as it is. */
+export function cellText(value: string | null): string {
+  if (value === null) return 'NULL';
+  const plain = value !== '' && value === value.trim() && value !== 'NULL' && !/^'|[|\r\n\t]/.test(value);
+  if (plain) return value;
+  const escaped = value.replaceAll("'", "''");
+  if (!/[\r\n\t]/.test(escaped)) return `'${escaped}'`;
+  const inner = escaped
+    .replaceAll('\\', '\\\\')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\r', '\\r')
+    .replaceAll('\t', '\\t');
+  return `E'${inner}'`;
+}
+
+/** `a | b` lines with aligned columns: the header, then the rows. Numbers stand to the right. */
+export function tableLines(table: TextTable): readonly string[] {
+  const all = [table.header, ...table.rows];
+  const widths = table.header.map((_, i) => Math.max(...all.map((cells) => [...(cells[i] ?? '')].length)));
+  const numeric = table.header.map(
+    (_, i) => table.rows.length > 0 && table.rows.every((cells) => isNumber(cells[i] ?? '') || cells[i] === 'NULL'),
+  );
+  return all.map((cells) =>
+    cells
+      .map((cell, i) => {
+        const fill = ' '.repeat((widths[i] ?? 0) - [...cell].length);
+        return numeric[i] === true ? fill + cell : cell + fill;
+      })
+      .join(' | ')
+      .trimEnd(),
+  );
+}
+
+/** Reads what `tableLines` writes, however its columns are aligned. */
+export function readTable(lines: readonly string[]): TextTable {
+  const [header = [], ...rows] = lines.map(cellsOf);
+  return { header, rows };
+}
+
+function cellsOf(line: string): readonly string[] {
+  const cells: string[] = [];
+  let cell = '';
+  let quoted = false;
+  for (const character of line) {
+    if (character === "'" && (quoted || /^\s*E?$/.test(cell))) quoted = !quoted;
+    else if (character === "'" && /^\s*E?'.*'$/.test(cell)) quoted = true;
+    if (character === '|' && !quoted) {
+      cells.push(cell.trim());
+      cell = '';
+    } else cell += character;
+  }
+  return [...cells, cell.trim()];
+}
+
+const isNumber = (text: string): boolean => /^-?\d+(\.\d+)?(e[+-]?\d+)?$|^-?inf$|^nan$/i.test(text);
+
+/** Rows in an order of their own, so that those of a query without ORDER BY can be compared and read. */
+export const sortRows = (rows: TextTable['rows']): TextTable['rows'] => [...rows].sort(compareRows);
+
+function compareRows(a: readonly string[], b: readonly string[]): number {
+  for (const [i, cell] of a.entries()) {
+    const other = b[i] ?? '';
+    if (cell === other) continue;
+    if (isNumber(cell) && isNumber(other) && Number(cell) !== Number(other)) return Number(cell) - Number(other);
+    return cell < other ? -1 : 1;
+  }
+  return 0;
+}
+
+export const sameRow = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((cell, i) => sameCell(cell, b[i] ?? ''));
+
+/** Doubles differ in their last digits with the order of their sums; nothing that prints fewer than 15 digits does. */
+const DOUBLE_DIGITS = 15;
+const RELATIVE_ERROR = 1e-12;
+
+function sameCell(a: string, b: string): boolean {
+  if (a === b) return true;
+  if (!isLongDouble(a) && !isLongDouble(b)) return false;
+  if (!isNumber(a) || !isNumber(b)) return false;
+  const [x, y] = [Number(a), Number(b)];
+  return Math.abs(x - y) <= RELATIVE_ERROR * Math.max(Math.abs(x), Math.abs(y));
+}
+
+const isLongDouble = (text: string): boolean =>
+  /^-?\d+\.\d+(e[+-]?\d+)?$/i.test(text) && text.replace(/e.*$/i, '').replaceAll(/\D/g, '').length >= DOUBLE_DIGITS;

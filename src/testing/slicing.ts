@@ -1,0 +1,105 @@
+import type { FedRecord, Step } from './test-file.ts';
+import type { Name } from '../parser/statements.ts';
+import type { Span } from '../base/errors.ts';
+
+/** A way to cut what a case feeds into epochs. Whatever it is, expectations see the same rows. */
+export type Slicing =
+  | { readonly kind: 'as-written' }
+  | { readonly kind: 'single-rows' }
+  | { readonly kind: 'uncut' }
+  | { readonly kind: 'random'; readonly seed: number };
+
+export const AS_WRITTEN: Slicing = { kind: 'as-written' };
+
+/** As written, every row by itself, nothing cut that need not be, and two ways at random. */
+export const ALL_SLICINGS: readonly Slicing[] = [
+  AS_WRITTEN,
+  { kind: 'single-rows' },
+  { kind: 'uncut' },
+  { kind: 'random', seed: 1 },
+  { kind: 'random', seed: 2 },
+];
+
+export function slicingName(slicing: Slicing): string {
+  switch (slicing.kind) {
+    case 'as-written':
+      return 'as written';
+    case 'single-rows':
+      return 'with an epoch for each row';
+    case 'uncut':
+      return 'with no epoch cut before it must be';
+    case 'random':
+      return `with epochs cut at random, seed ${slicing.seed}`;
+  }
+}
+
+/** A record on its way: to which source and partition. */
+export interface Delivery {
+  readonly source: Name;
+  readonly columns: readonly Name[];
+  readonly partition: number;
+  readonly record: FedRecord;
+}
+
+/** What the case's steps come to: epochs of records, and between them what else there is. */
+export type Action =
+  | { readonly kind: 'epoch'; readonly records: readonly Delivery[]; readonly span: Span }
+  | Exclude<Step, { readonly kind: 'feed' | 'epoch' }>;
+
+/** Cuts what is fed between two other steps (a clock that moves, an expectation, the end) into epochs. */
+export function slice(steps: readonly Step[], slicing: Slicing): readonly Action[] {
+  const actions: Action[] = [];
+  let stretch: Stretch = [];
+  const random = slicing.kind === 'random' ? generator(slicing.seed) : () => 0;
+  const flush = (): void => {
+    actions.push(...cut(stretch, slicing, random));
+    stretch = [];
+  };
+  for (const step of steps) {
+    if (step.kind === 'feed') stretch.push(step);
+    else if (step.kind === 'epoch') stretch.push(step);
+    else {
+      flush();
+      actions.push(step);
+    }
+  }
+  flush();
+  return actions;
+}
+
+type Stretch = Extract<Step, { readonly kind: 'feed' | 'epoch' }>[];
+
+function cut(stretch: Stretch, slicing: Slicing, random: () => number): readonly Action[] {
+  const epochs: { records: Delivery[]; span: Span }[] = [];
+  let open: { records: Delivery[]; span: Span } | undefined;
+  const close = (): void => {
+    if (open !== undefined) epochs.push(open);
+    open = undefined;
+  };
+  for (const step of stretch) {
+    if (step.kind === 'epoch') {
+      if (slicing.kind !== 'as-written') continue;
+      open ??= { records: [], span: step.span };
+      close();
+      continue;
+    }
+    for (const record of step.records) {
+      open ??= { records: [], span: step.span };
+      open.records.push({ source: step.source, columns: step.columns, partition: step.partition, record });
+      if (slicing.kind === 'single-rows' || (slicing.kind === 'random' && random() < 0.4)) close();
+    }
+  }
+  close();
+  return epochs.map((epoch) => ({ kind: 'epoch', ...epoch }));
+}
+
+/** mulberry32: the same cuts for the same seed everywhere. */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
