@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResultTable, RunSummary } from '../src/base/run.ts';
 import { open } from '../src/engine.ts';
+import { createTopic, kafkaTitle, skipKafka, startBroker, withProducer, type TestBroker } from './support/kafka.ts';
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 
@@ -70,4 +71,25 @@ test('the demo: three views, three tables of eight rows', async () => {
   expect(results.map(({ rows }) => rows.length)).toEqual([8, 8, 8]);
   const bids = results[0]?.rows.map((row) => Number(row[2])) ?? [];
   expect(bids).toEqual([...bids].sort((a, b) => b - a));
+});
+
+describe.skipIf(skipKafka !== undefined)(kafkaTitle('word count over a topic'), () => {
+  let broker: TestBroker;
+  beforeAll(async () => {
+    broker = await startBroker();
+  });
+  afterAll(() => broker.stop());
+
+  test('says of a topic what the other says of the file', async () => {
+    const lines = readFileSync(`${cwd}/queries/data/carpenter.txt`, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+    await createTopic(broker, 'lines', 2);
+    await withProducer(broker, (producer) =>
+      producer.send({ topic: 'lines', messages: lines.map((value, i) => ({ value, partition: i % 2 })) }),
+    );
+    const fromTopic = await run('wordcount-kafka', { BROKERS: broker.address, BOUNDED: 'true' });
+    expect(fromTopic.summary).toMatchObject({ rowsIn: lines.length, deadLetters: 0, interrupted: false });
+    expect(fromTopic.results).toEqual((await run('wordcount-file')).results);
+  });
 });

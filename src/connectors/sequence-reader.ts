@@ -15,7 +15,7 @@ export interface Sequence {
   slice(from: number, to: number): SequenceSlice;
 }
 
-export interface SequenceSlice {
+interface SequenceSlice {
   /** The rows' offsets: consecutive, for a sequence leaves none out. `count` is the number of rows. */
   readonly run: OffsetRun;
   readonly sql: Sql;

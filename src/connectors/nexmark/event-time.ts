@@ -9,7 +9,7 @@ export interface EventClock {
 }
 
 /** The event time of the first event, ms since 1970: 2015-07-15 00:00:00 UTC, the benchmark's own. */
-export const BASE_TIME_MS = 1_436_918_400_000;
+const BASE_TIME_MS = 1_436_918_400_000;
 
 /** What `eventTimeMs` draws. */
 export const TIME_DRAW = 'time';
