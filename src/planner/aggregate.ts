@@ -1,33 +1,21 @@
 import { ident, raw } from '../base/sql.ts';
 import {
-  columnRef,
-  expressions,
-  fingerprint,
-  isExpression,
-  isNode,
-  nodes,
-  replace,
-  text,
-  walk,
-  type AstNode,
-  type Expression,
-  type Json,
-} from './ast.ts';
-import { aggregateKind, mergeOf } from './aggregate-functions.ts';
+  aggregatesOf,
+  CONSTANT_ONE,
+  distinct,
+  finishCalls,
+  hasAggregate,
+  InputColumns,
+  shapeCall,
+} from './aggregate-calls.ts';
+import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
+import type { Block } from './block.ts';
 import { newDemand, refuse, type Relational } from './context.ts';
 import { demandIdentity, demandWatermark, identityColumns } from './demand.ts';
 import { print } from './expressions.ts';
-import type {
-  AggregateCall,
-  AggregateKey,
-  AggregateNode,
-  PlanColumn,
-  SelectNode,
-  TimeAttribute,
-  WindowNode,
-} from './plan.ts';
-import { Scope, type Relation } from './scope.ts';
-import { selectNode, type Block, type Item } from './select.ts';
+import { overInput, ownWindow, windowRole, type OwnWindow } from './own-window.ts';
+import type { AggregateCall, AggregateKey, AggregateNode, PlanColumn, TimeAttribute } from './plan.ts';
+import { selectNode } from './select-node.ts';
 
 /** Compiles a grouped block. `all`: GROUP BY ALL, the items without an aggregate are the keys. */
 export async function compileAggregate(block: Block, all: boolean): Promise<Relational> {
@@ -51,6 +39,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     .map((_, i) => `$i${i}`);
   const shaped = found.map((call) => shapeCall(block, call, inputColumns, identity));
   if (own !== undefined) inputColumns.add('$t', columnRef(own.relation.alias, own.node.window.column));
+  if (inputColumns.items.length === 0) inputColumns.add('$one', CONSTANT_ONE);
   const input = await selectNode(narrowed, inputColumns.items, 'rows');
   if (shaped.some((call) => call.ordered)) demandIdentity(input);
 
@@ -99,57 +88,6 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   return { node, columns };
 }
 
-interface OwnWindow {
-  readonly relation: Relation;
-  readonly node: WindowNode;
-}
-
-/**
- * The window call in FROM that this aggregation can take over, by panes: the only stream of the block, whose window
- * columns are read as whole keys and nowhere else.
- */
-function ownWindow(block: Block, keys: readonly Expression[], calls: readonly Expression[]): OwnWindow | undefined {
-  const streams = block.from.scope.relations.filter(
-    (relation) => relation.input !== undefined && relation.input.node.kind !== 'static',
-  );
-  const [relation] = streams;
-  const node = relation?.input?.node;
-  if (streams.length !== 1 || relation === undefined || node?.kind !== 'window' || block.from.opaque) return undefined;
-  const own = { relation, node };
-  const asKeys = keys.filter((key) => windowRole(own, key) !== 'plain');
-  const elsewhere = [...keys.filter((key) => !asKeys.includes(key)), ...calls, ...block.conditions];
-  const read = block.from.scope
-    .reads(elsewhere as readonly Json[])
-    .some((column) => column.relation === relation && isWindowColumn(column.column.name));
-  return asKeys.length > 0 && !read ? own : undefined;
-
-  function isWindowColumn(name: string): boolean {
-    return /^window_(start|end|time)$/.test(name);
-  }
-}
-
-function windowRole(own: OwnWindow, key: Expression): AggregateKey['role'] {
-  const resolved = new Scope([own.relation]).plainColumn(key);
-  switch (resolved?.column.name) {
-    case 'window_start':
-    case 'window_end':
-    case 'window_time':
-      return resolved.column.name;
-    default:
-      return 'plain';
-  }
-}
-
-/** The block with the window's own input in the window's place. */
-function overInput(block: Block, own: OwnWindow): Block {
-  const relations = block.from.scope.relations.map((relation) =>
-    relation !== own.relation || relation.input === undefined
-      ? relation
-      : { ...relation, columns: own.node.input.columns, input: { ...relation.input, node: own.node.input } },
-  );
-  return { ...block, from: { ...block.from, scope: new Scope(relations) } };
-}
-
 function timeOf(block: Block, own: OwnWindow | undefined, key: Expression): TimeAttribute | undefined {
   return own === undefined ? undefined : block.from.scope.plainColumn(key)?.column.time;
 }
@@ -187,128 +125,6 @@ function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: reado
   );
 }
 
-/** The columns that the aggregation's input projects: `$k…` keys, `$x…` arguments. */
-class InputColumns {
-  readonly items: Item[] = [];
-  private readonly byFingerprint = new Map<string, string>();
-
-  constructor(keys: readonly (Expression | undefined)[]) {
-    keys.forEach((key, i) => {
-      if (key !== undefined) this.items.push({ name: `$k${i}`, expression: key });
-    });
-  }
-
-  add(name: string, expression: Expression): void {
-    this.items.push({ name, expression });
-  }
-
-  /** The column that carries an argument. */
-  argument(expression: Expression): string {
-    const known = this.byFingerprint.get(fingerprint(expression));
-    if (known !== undefined) return known;
-    const name = `$x${this.byFingerprint.size}`;
-    this.byFingerprint.set(fingerprint(expression), name);
-    this.items.push({ name, expression: { ...expression, alias: '' } });
-    return name;
-  }
-}
-
-interface ShapedCall {
-  readonly call: Expression;
-  readonly name: string;
-  /** Over the input's columns, without the order of ours. */
-  readonly plain: Expression;
-  readonly full: Expression;
-  readonly ordered: boolean;
-  readonly argument: string | undefined;
-  readonly filter: string | undefined;
-  readonly mergeable: boolean;
-}
-
-function shapeCall(block: Block, call: Expression, input: InputColumns, identity: readonly string[]): ShapedCall {
-  const name = text(call['function_name']).toLowerCase();
-  const kind = aggregateKind(name);
-  if (kind === undefined) {
-    throw refuse(
-      block.context,
-      call,
-      `the aggregate ${name} is not supported: nothing is known of its meaning over a growing input`,
-    );
-  }
-  const carried = (expression: Expression): Expression =>
-    isConstant(expression) ? expression : columnRef(input.argument(expression));
-  const children = expressions(call['children']).map(carried);
-  const filter = isExpression(call['filter']) ? input.argument(call['filter']) : undefined;
-  const orders = nodes(isNode(call['order_bys']) ? call['order_bys']['orders'] : null).map((order) =>
-    isExpression(order['expression']) ? { ...order, expression: carried(order['expression']) } : order,
-  );
-  const picked = [...children.filter((child) => child.class === 'COLUMN_REF')];
-  const isDistinct = call['distinct'] === true;
-  const ordered = kind === 'ordered' || orders.length > 0;
-  const total = isDistinct ? picked : [...identity.map((column) => columnRef(column)), ...picked];
-  const shape = (added: readonly Expression[]): Expression => ({
-    ...call,
-    alias: '',
-    children,
-    filter: filter === undefined ? null : columnRef(filter),
-    order_bys: { type: 'ORDER_MODIFIER', orders: [...orders, ...added.map(ascending)] },
-  });
-  return {
-    call,
-    name,
-    plain: shape([]),
-    full: shape(ordered ? total : []),
-    ordered: ordered && !isDistinct,
-    argument: children[0]?.class === 'COLUMN_REF' ? (children[0]['column_names'] as readonly string[])[0] : undefined,
-    filter,
-    mergeable: kind === 'merge' && !isDistinct && orders.length === 0 && children.length <= 1,
-  };
-}
-
-const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression });
-
-/** Constants, also negated, cast or in a list: quantile's second argument must stay one. */
-function isConstant(expression: Expression): boolean {
-  let constant = true;
-  walk(expression, (node) => {
-    if (node['class'] === 'COLUMN_REF' || node['class'] === 'LAMBDA') constant = false;
-  });
-  return constant;
-}
-
-async function finishCalls(
-  block: Block,
-  shaped: readonly ShapedCall[],
-  input: SelectNode,
-): Promise<readonly AggregateCall[]> {
-  const service = block.context.service;
-  const plain = await Promise.all(shaped.map((call) => print(service, call.plain)));
-  if (plain.length === 0) return [];
-  const list = plain.map((sql, i) => `${sql} AS ${ident(`$a${i}`).text}`).join(', ');
-  const types = await service.describe(raw(`SELECT ${list} FROM plan.${ident(input.id).text}`));
-  const merges = shaped.map((call, i) => {
-    const argumentType = input.columns.find((column) => column.name === call.argument)?.type ?? 'INTEGER';
-    const constant = expressions(call.plain['children'])[0];
-    const argument =
-      call.argument === undefined ? (constant === undefined ? undefined : plain[i]) : ident(call.argument).text;
-    if (!call.mergeable || (call.argument === undefined && constant !== undefined)) return undefined;
-    const filter = call.filter === undefined ? undefined : ident(call.filter).text;
-    return mergeOf(
-      { name: call.name, result: `$a${i}`, resultType: types[i]?.type ?? '', argumentType },
-      argument,
-      filter,
-    );
-  });
-  return Promise.all(
-    shaped.map(async (call, i) => ({
-      name: `$a${i}`,
-      type: types[i]?.type ?? '',
-      sql: await print(service, call.full),
-      merge: merges[i],
-    })),
-  );
-}
-
 async function describeOutputs(
   block: Block,
   keys: readonly AggregateKey[],
@@ -340,33 +156,4 @@ function substituteKeys(
     }
     return undefined;
   }) as Expression;
-}
-
-function aggregatesOf(block: Block): readonly Expression[] {
-  const found: Expression[] = [];
-  const roots = [...block.items.map((item) => item.expression), ...(block.having === undefined ? [] : [block.having])];
-  walk(roots, (node) => {
-    if (!isAggregate(block, node)) return true;
-    found.push(node as Expression);
-    return false;
-  });
-  return distinct(found);
-}
-
-function hasAggregate(block: Block, expression: Expression): boolean {
-  let found = false;
-  walk(expression, (node) => {
-    found ||= isAggregate(block, node);
-  });
-  return found;
-}
-
-const isAggregate = (block: Block, node: AstNode): boolean =>
-  node['class'] === 'FUNCTION' &&
-  node['is_operator'] !== true &&
-  block.context.service.functionKind(text(node['function_name'])) === 'aggregate';
-
-function distinct(list: readonly Expression[]): readonly Expression[] {
-  const seen = new Map(list.toReversed().map((expression) => [fingerprint(expression), expression]));
-  return list.filter((expression) => seen.get(fingerprint(expression)) === expression);
 }

@@ -20,7 +20,7 @@ import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
 import { compileQuery } from './query.ts';
-import { unique } from './select.ts';
+import { unique } from './block.ts';
 import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost {

@@ -1,0 +1,183 @@
+import { ident, raw } from '../base/sql.ts';
+import {
+  columnRef,
+  expressions,
+  fingerprint,
+  isExpression,
+  isNode,
+  nodes,
+  text,
+  walk,
+  type AstNode,
+  type Expression,
+} from './ast.ts';
+import { aggregateKind, mergeOf } from './aggregate-functions.ts';
+import type { Block, Item } from './block.ts';
+import { refuse } from './context.ts';
+import { print } from './expressions.ts';
+import type { AggregateCall, SelectNode } from './plan.ts';
+
+/** The columns that the aggregation's input projects: `$k…` keys, `$x…` arguments. */
+export class InputColumns {
+  readonly items: Item[] = [];
+  private readonly byFingerprint = new Map<string, string>();
+
+  constructor(keys: readonly (Expression | undefined)[]) {
+    keys.forEach((key, i) => {
+      if (key !== undefined) this.items.push({ name: `$k${i}`, expression: key });
+    });
+  }
+
+  add(name: string, expression: Expression): void {
+    this.items.push({ name, expression });
+  }
+
+  /** The column that carries an argument. */
+  argument(expression: Expression): string {
+    const known = this.byFingerprint.get(fingerprint(expression));
+    if (known !== undefined) return known;
+    const name = `$x${this.byFingerprint.size}`;
+    this.byFingerprint.set(fingerprint(expression), name);
+    this.items.push({ name, expression: { ...expression, alias: '' } });
+    return name;
+  }
+}
+
+interface ShapedCall {
+  readonly call: Expression;
+  readonly name: string;
+  /** Over the input's columns, without the order of ours. */
+  readonly plain: Expression;
+  readonly full: Expression;
+  readonly ordered: boolean;
+  readonly argument: string | undefined;
+  readonly filter: string | undefined;
+  readonly mergeable: boolean;
+}
+
+export function shapeCall(
+  block: Block,
+  call: Expression,
+  input: InputColumns,
+  identity: readonly string[],
+): ShapedCall {
+  const name = text(call['function_name']).toLowerCase();
+  const kind = aggregateKind(name);
+  if (kind === undefined) {
+    throw refuse(
+      block.context,
+      call,
+      `the aggregate ${name} is not supported: nothing is known of its meaning over a growing input`,
+    );
+  }
+  const carried = (expression: Expression): Expression =>
+    isConstant(expression) ? expression : columnRef(input.argument(expression));
+  const children = expressions(call['children']).map(carried);
+  const filter = isExpression(call['filter']) ? input.argument(call['filter']) : undefined;
+  const orders = nodes(isNode(call['order_bys']) ? call['order_bys']['orders'] : null).map((order) =>
+    isExpression(order['expression']) ? { ...order, expression: carried(order['expression']) } : order,
+  );
+  const picked = [...children.filter((child) => child.class === 'COLUMN_REF')];
+  const isDistinct = call['distinct'] === true;
+  const ordered = kind === 'ordered' || orders.length > 0;
+  const total = isDistinct ? picked : [...identity.map((column) => columnRef(column)), ...picked];
+  const shape = (added: readonly Expression[]): Expression => ({
+    ...call,
+    alias: '',
+    children,
+    filter: filter === undefined ? null : columnRef(filter),
+    order_bys: { type: 'ORDER_MODIFIER', orders: [...orders, ...added.map(ascending)] },
+  });
+  return {
+    call,
+    name,
+    plain: shape([]),
+    full: shape(ordered ? total : []),
+    ordered: ordered && !isDistinct,
+    argument: children[0]?.class === 'COLUMN_REF' ? (children[0]['column_names'] as readonly string[])[0] : undefined,
+    filter,
+    mergeable: kind === 'merge' && !isDistinct && orders.length === 0 && children.length <= 1,
+  };
+}
+
+const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression });
+
+/** count(*) of everything reads no column, and a projection needs one. */
+export const CONSTANT_ONE: Expression = {
+  class: 'CONSTANT',
+  type: 'VALUE_CONSTANT',
+  alias: '',
+  query_location: 0,
+  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 },
+};
+
+/** Constants, also negated, cast or in a list: quantile's second argument must stay one. */
+function isConstant(expression: Expression): boolean {
+  let constant = true;
+  walk(expression, (node) => {
+    if (node['class'] === 'COLUMN_REF' || node['class'] === 'LAMBDA') constant = false;
+  });
+  return constant;
+}
+
+export async function finishCalls(
+  block: Block,
+  shaped: readonly ShapedCall[],
+  input: SelectNode,
+): Promise<readonly AggregateCall[]> {
+  const service = block.context.service;
+  const plain = await Promise.all(shaped.map((call) => print(service, call.plain)));
+  if (plain.length === 0) return [];
+  const list = plain.map((sql, i) => `${sql} AS ${ident(`$a${i}`).text}`).join(', ');
+  const types = await service.describe(raw(`SELECT ${list} FROM plan.${ident(input.id).text}`));
+  const merges = shaped.map((call, i) => {
+    const argumentType = input.columns.find((column) => column.name === call.argument)?.type ?? 'INTEGER';
+    const constant = expressions(call.plain['children'])[0];
+    const argument =
+      call.argument === undefined ? (constant === undefined ? undefined : plain[i]) : ident(call.argument).text;
+    if (!call.mergeable || (call.argument === undefined && constant !== undefined)) return undefined;
+    const filter = call.filter === undefined ? undefined : ident(call.filter).text;
+    return mergeOf(
+      { name: call.name, result: `$a${i}`, resultType: types[i]?.type ?? '', argumentType },
+      argument,
+      filter,
+    );
+  });
+  return Promise.all(
+    shaped.map(async (call, i) => ({
+      name: `$a${i}`,
+      type: types[i]?.type ?? '',
+      sql: await print(service, call.full),
+      merge: merges[i],
+    })),
+  );
+}
+
+export function aggregatesOf(block: Block): readonly Expression[] {
+  const found: Expression[] = [];
+  const roots = [...block.items.map((item) => item.expression), ...(block.having === undefined ? [] : [block.having])];
+  walk(roots, (node) => {
+    if (!isAggregate(block, node)) return true;
+    found.push(node as Expression);
+    return false;
+  });
+  return distinct(found);
+}
+
+export function hasAggregate(block: Block, expression: Expression): boolean {
+  let found = false;
+  walk(expression, (node) => {
+    found ||= isAggregate(block, node);
+  });
+  return found;
+}
+
+const isAggregate = (block: Block, node: AstNode): boolean =>
+  node['class'] === 'FUNCTION' &&
+  node['is_operator'] !== true &&
+  block.context.service.functionKind(text(node['function_name'])) === 'aggregate';
+
+export function distinct(list: readonly Expression[]): readonly Expression[] {
+  const seen = new Map(list.toReversed().map((expression) => [fingerprint(expression), expression]));
+  return list.filter((expression) => seen.get(fingerprint(expression)) === expression);
+}

@@ -1,0 +1,120 @@
+import { ident, raw } from '../base/sql.ts';
+import type { Expression, Json } from './ast.ts';
+import type { Block, Item } from './block.ts';
+import { newDemand, refuse, type QueryContext } from './context.ts';
+import { print } from './expressions.ts';
+import type { From } from './from.ts';
+import type { BlockInput, PlanColumn, SelectNode } from './plan.ts';
+import type { Relation, Scope } from './scope.ts';
+import { joinBounds, joinedColumns } from './time-bounds.ts';
+
+/** The node of FROM and WHERE with the given projection: linear over one stream, a join over several. */
+export async function selectNode(block: Block, projection: readonly Item[], hint: string): Promise<SelectNode> {
+  const { context, from } = block;
+  const streams = from.scope.relations.filter(
+    (relation) => relation.input !== undefined && relation.input.node.kind !== 'static',
+  );
+  const changing = streams.find((relation) => relation.input?.node.appendOnly === false);
+  if (changing !== undefined) {
+    throw refuse(
+      context,
+      context.root,
+      `${changing.alias} changes rows it gave before, and views over changing results are not supported yet`,
+      'end the view that it comes from with EMIT ON WINDOW CLOSE',
+    );
+  }
+  const join = streams.length > 1;
+  const bounds = join ? await joinBounds(context, from.scope, block.conditions, streams) : undefined;
+  const pushed =
+    join && !from.opaque ? pushDown(from.scope, block.conditions, streams) : new Map<Expression, Relation>();
+  const kept = block.conditions.filter((condition) => !pushed.has(condition));
+  const where = await printAll(context, kept);
+  const printed = await Promise.all(
+    projection.map(async (item) => ({ name: item.name, sql: await print(context.service, item.expression) })),
+  );
+  const reads = [...projection.map((item) => item.expression), ...kept] as readonly Json[];
+  const inputs: BlockInput[] = [];
+  for (const relation of from.scope.relations) {
+    if (relation.input === undefined) continue;
+    const filters = [...pushed].filter(([, target]) => target === relation).map(([condition]) => condition);
+    const time = bounds?.columns[streams.indexOf(relation)];
+    const used = new Set([
+      ...from.scope
+        .reads([...reads, ...filters])
+        .filter((read) => read.relation === relation)
+        .map((read) => read.column.name),
+      ...(time === undefined ? [] : [time]),
+    ]);
+    inputs.push({
+      placeholder: relation.input.placeholder,
+      alias: relation.alias,
+      node: relation.input.node,
+      uses: relation.input.node.columns.map((column) => column.name).filter((name) => from.opaque || used.has(name)),
+      filter: filters.length === 0 ? undefined : await printAll(context, filters),
+    });
+  }
+  const columns = await outputColumns(block, projection, printed, streams, bounds);
+  const id = context.nextId(join ? 'join' : hint);
+  await context.service.declare(id, columns);
+  return {
+    kind: 'select', id, columns, appendOnly: true, demand: newDemand(),
+    inputs, from: from.sql, where, projection: printed, bounds,
+  }; // prettier-ignore
+}
+
+/** Types from DuckDB; time attributes from the columns that an item is nothing but. */
+async function outputColumns(
+  block: Block,
+  projection: readonly Item[],
+  printed: readonly { name: string; sql: string }[],
+  streams: readonly Relation[],
+  bounds: Parameters<typeof joinedColumns>[2],
+): Promise<readonly PlanColumn[]> {
+  const list = printed.map((item) => `${item.sql} AS ${ident(item.name).text}`).join(', ');
+  const described = await block.context.service.describe(raw(`SELECT ${list} FROM ${boundFrom(block.from)}`));
+  const kept = new Map(
+    streams.map((relation, i) => [
+      relation,
+      streams.length === 1 ? relation.columns : joinedColumns(relation, i, bounds),
+    ]),
+  );
+  return described.map((column, i) => {
+    const resolved = block.from.scope.plainColumn(projection[i]?.expression);
+    const source =
+      resolved === undefined
+        ? undefined
+        : kept.get(resolved.relation)?.find((candidate) => candidate.name === resolved.column.name);
+    return source?.time === undefined ? column : { ...column, time: source.time };
+  });
+}
+
+/** The FROM clause over the empty tables, for binding. */
+export function boundFrom(from: From): string {
+  let sql = from.sql;
+  for (const relation of from.scope.relations) {
+    if (relation.input === undefined) continue;
+    sql = sql.replace(ident(relation.input.placeholder).text, `plan.${ident(relation.input.node.id).text}`);
+  }
+  return sql;
+}
+
+async function printAll(context: QueryContext, conditions: readonly Expression[]): Promise<string | undefined> {
+  if (conditions.length === 0) return undefined;
+  const printed = await Promise.all(conditions.map((condition) => print(context.service, condition)));
+  return printed.join(' AND ');
+}
+
+/** Conditions that concern one stream alone: applied before its rows are kept. */
+function pushDown(
+  scope: Scope,
+  conditions: readonly Expression[],
+  streams: readonly Relation[],
+): Map<Expression, Relation> {
+  const pushed = new Map<Expression, Relation>();
+  for (const condition of conditions) {
+    const read = new Set(scope.reads(condition).map((resolved) => resolved.relation));
+    const [only] = read;
+    if (read.size === 1 && only !== undefined && streams.includes(only)) pushed.set(condition, only);
+  }
+  return pushed;
+}
