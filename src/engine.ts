@@ -235,7 +235,7 @@ class StreamEngine implements Engine {
     }); // prettier-ignore
     const runtime = new Runtime({
       plan, graph, session: this.session, decodeConnection: await this.parts.connect(), results: bookkeeping,
-      scratch: this.scratch, parallelism: this.parts.threads, ...this.settings, emit,
+      scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, ...this.settings, emit,
       now: this.parts.host.now ?? Date.now,
       ...(this.parts.host.openReader === undefined ? {} : { openReader: this.parts.host.openReader }),
     }); // prettier-ignore

@@ -62,9 +62,16 @@ export class DuckConnection {
     this.statements++;
     const reader = await this.connection.runAndReadAll(statement.text);
     const names = reader.columnNames();
+    const columns = reader.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() }));
+    const intervals = columns.flatMap((column, i) => (column.type === 'INTERVAL' ? [i] : []));
+    const rows = reader.getRowsJson();
+    if (intervals.length === 0) return { columns, rows };
+    const values = reader.getRows();
     return {
-      columns: reader.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() })),
-      rows: reader.getRowsJson(),
+      columns,
+      rows: rows.map((row, r) =>
+        row.map((value, c) => (intervals.includes(c) && value !== null ? String(values[r]?.[c]) : value)),
+      ),
     };
   }
 

@@ -22,6 +22,8 @@ export interface RuntimeHost {
   readonly parallelism: number;
   readonly batchIntervalMs: number;
   readonly maxBatchRows: number;
+  /** What an earlier run left goes. */
+  readonly fresh: boolean;
   /** A reader in place of the connector's own; tests feed rows through it. */
   openReader?(source: SourceNode, context: SourceContext): SourceReader | undefined;
   /** The engine's clock, ms since 1970; tests turn it by hand. */
@@ -106,6 +108,7 @@ export class Runtime {
       await this.pause(batches, started, signal);
     }
     if (this.host.plan.sources.every((source) => source.plan.bounded)) await this.runEpoch([], END_OF_TIME);
+    for (const { writer } of this.sinks) await writer.finish?.();
     return { interrupted: false };
   }
 
@@ -303,8 +306,9 @@ export class Runtime {
   }
 
   private sinkContext(): SinkContext {
-    const { session } = this.host;
+    const { session, fresh } = this.host;
     return {
+      fresh,
       run: async (statement) => {
         await session.run('sink', statement);
       },

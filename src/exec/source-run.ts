@@ -1,4 +1,5 @@
 import type { Chunk, PartitionState, SourceReader } from '../base/connector.ts';
+import { StreamsqlError } from '../base/errors.ts';
 import type { SourceProgress } from '../base/run.ts';
 import { raw } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
@@ -114,6 +115,8 @@ export class SourceRun {
     try {
       const decoded = await decode(connection, this.plan, table, chunks, clock);
       return { decoded, table };
+    } catch (error) {
+      throw asSourceError(this.name, error);
     } finally {
       for (const chunk of chunks) chunk.release();
     }
@@ -228,4 +231,10 @@ export class SourceRun {
     const seen = this.clocks.flatMap((clock) => (clock.greatest === undefined ? [] : [clock.greatest - delay]));
     return seen.length === 0 ? undefined : seen.reduce((high, next) => (next > high ? next : high));
   }
+}
+
+/** What a source's own SELECT says when it fails: a generator's expression, a Parquet file that is damaged. */
+function asSourceError(name: string, error: unknown): unknown {
+  if (error instanceof StreamsqlError || !(error instanceof Error)) return error;
+  return new StreamsqlError('SOURCE', `source ${name}: ${error.message.split('\n')[0] ?? ''}`, { cause: error });
 }

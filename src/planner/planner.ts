@@ -140,7 +140,7 @@ export class Planner {
     if (!statement.materialized) {
       const compiled = new Map<EmitMode, Promise<Relational>>();
       const compile = (emit: EmitMode): Promise<Relational> => {
-        const known = compiled.get(emit) ?? this.compile(statement.query, emit, columns);
+        const known = compiled.get(emit) ?? this.compile(statement.query, statement.query.emit?.kind ?? emit, columns);
         compiled.set(emit, known);
         return known;
       };

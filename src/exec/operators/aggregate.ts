@@ -26,6 +26,8 @@ export class AggregateOperator implements Operator {
   private readonly context: OperatorContext;
   private readonly state: StateTable;
   private produced = false;
+  /** The one group without keys is given out before any input: in the first epoch. */
+  private unseen = true;
   /** Groups up to here have been given out; microseconds. */
   private closedUpTo: bigint | undefined;
 
@@ -72,7 +74,8 @@ export class AggregateOperator implements Operator {
   }
 
   async step(_epoch: EpochClock): Promise<void> {
-    this.produced = false;
+    this.produced = this.unseen && this.global && !this.onClose;
+    this.unseen = false;
     const late = this.node.close?.clock === 'event' && anyLate(this.context, this.node.input);
     const rows = this.input.delta(late);
     if (this.input.hasRows()) {
