@@ -58,12 +58,12 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
     const connection = await duck.connect();
     await connection.run(sql`SET TimeZone = 'UTC'`);
     await connection.run(sql`SET lambda_syntax = 'DEFAULT'`);
+    if (options.cwd !== undefined) await connection.run(sql`SET file_search_path = ${resolve(options.cwd)}`);
     return connection;
   };
   const connection = await connect();
   for (const schema of ['delta', 'state', 'static']) await connection.run(sql`CREATE SCHEMA ${ident(schema)}`);
   if (options.memoryLimit !== undefined) await connection.run(sql`SET memory_limit = ${options.memoryLimit}`);
-  if (options.cwd !== undefined) await connection.run(sql`SET file_search_path = ${options.cwd}`);
   const service = await openSqlService(await connect());
   const planner = new Planner({
     service,
