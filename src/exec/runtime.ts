@@ -10,7 +10,7 @@ import { END_OF_TIME } from './operators/operator.ts';
 import type { Results } from './results.ts';
 import { RateMeter } from './rate.ts';
 import type { Session } from './session.ts';
-import { SourceRun } from './source-run.ts';
+import { SourceRun, type DecodedChunks } from './source-run.ts';
 
 export interface RuntimeHost {
   readonly plan: Plan;
@@ -39,6 +39,15 @@ const TICK_MS = 1000;
 interface Batch {
   readonly source: SourceRun;
   readonly chunks: readonly Chunk[];
+}
+
+/** An epoch that is decoded and waits for the operators. */
+interface Prepared {
+  readonly clock: bigint;
+  /** The clock that its rows are stamped with: not the end of time. */
+  readonly stamped: bigint;
+  readonly decoded: ReadonlyMap<SourceRun, DecodedChunks & { readonly chunks: readonly Chunk[] }>;
+  readonly decodeMs: number;
 }
 
 /** Runs a plan epoch by epoch: choose the ranges, decode, step the operators, commit. */
@@ -93,23 +102,42 @@ export class Runtime {
   async run(signal: AbortSignal | undefined): Promise<{ interrupted: boolean }> {
     this.firstRead = performance.now();
     this.lastCommit = this.firstRead;
-    await this.runEpoch([], this.clock());
+    await this.process(await this.prepare([], this.clock()));
+    // The next batch is decoded while the operators of the last one still run and commit.
+    let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();
-    for (;;) {
-      if (signal?.aborted === true) return { interrupted: true };
-      if (this.sources.every((source) => source.exhausted && source.pending === undefined)) break;
-      const started = performance.now();
-      const batches = await this.nextBatch(signal);
-      if (batches.length > 0 || this.tickDue()) await this.runEpoch(batches, this.clock());
-      if (performance.now() - progressAt > PROGRESS_MS) {
-        progressAt = performance.now();
-        this.host.emit({ event: 'progress', ...this.progress() });
+    try {
+      for (;;) {
+        if (signal?.aborted === true || this.inputEnded()) break;
+        const started = performance.now();
+        const batches = await this.nextBatch(signal);
+        if (batches.length > 0 || this.tickDue()) {
+          const prepared = await this.prepare(batches, this.clock());
+          await running;
+          running = this.process(prepared);
+          // A failure surfaces where it is awaited; until then it is not unhandled.
+          running.catch(() => undefined);
+        }
+        if (performance.now() - progressAt > PROGRESS_MS) {
+          progressAt = performance.now();
+          this.host.emit({ event: 'progress', ...this.progress() });
+        }
+        await this.pause(batches, started, signal);
       }
-      await this.pause(batches, started, signal);
+    } catch (error) {
+      await running.catch(() => undefined);
+      throw error;
     }
-    if (this.host.plan.sources.every((source) => source.plan.bounded)) await this.runEpoch([], END_OF_TIME);
+    await running;
+    if (signal?.aborted === true) return { interrupted: true };
+    if (this.host.plan.sources.every((source) => source.plan.bounded))
+      await this.process(await this.prepare([], END_OF_TIME));
     for (const { writer } of this.sinks) await writer.finish?.();
     return { interrupted: false };
+  }
+
+  private inputEnded(): boolean {
+    return this.sources.every((source) => source.exhausted && source.pending === undefined);
   }
 
   /** A quiet stream's batches are at least the interval apart, so that each is worth its statements. */
@@ -179,23 +207,26 @@ export class Runtime {
     }
   }
 
-  private async runEpoch(batches: readonly Batch[], clock: bigint): Promise<void> {
-    const { host } = this;
-    const epoch = this.epoch++;
-    const decodeStarted = performance.now();
-    this.clockAtEpoch = host.now();
+  /** Decodes an epoch's chunks. */
+  private async prepare(batches: readonly Batch[], clock: bigint): Promise<Prepared> {
+    const started = performance.now();
+    this.clockAtEpoch = this.host.now();
     const stamped = clock === END_OF_TIME ? this.clock() : clock;
-    const decoded = new Map(
+    const decoded: Prepared['decoded'] = new Map(
       await Promise.all(
-        batches.map(
-          async (batch) =>
-            [
-              batch.source,
-              { ...(await batch.source.decode(host.decodeConnection, batch.chunks, stamped)), chunks: batch.chunks },
-            ] as const,
-        ),
+        batches.map(async ({ source, chunks }) => {
+          const rows = await source.decode(this.host.decodeConnection, chunks, stamped);
+          return [source, { ...rows, chunks }] as const;
+        }),
       ),
     );
+    return { clock, stamped, decoded, decodeMs: performance.now() - started };
+  }
+
+  /** Steps the operators over an epoch's rows and commits it. */
+  private async process({ clock, stamped, decoded, decodeMs }: Prepared): Promise<void> {
+    const { host } = this;
+    const epoch = this.epoch++;
     const runStarted = performance.now();
     for (const source of this.sources) {
       const batch = decoded.get(source);
@@ -212,7 +243,7 @@ export class Runtime {
     const anyLate = this.sources.some((source) => source.operator.mayBeLate());
     if (anyLate) await this.countLate();
     const runMs = performance.now() - runStarted;
-    await this.commit(epoch, stamped, decoded, anyLate, { decodeMs: runStarted - decodeStarted, runMs });
+    await this.commit(epoch, stamped, decoded, anyLate, { decodeMs, runMs });
     if (anyLate) await host.session.run('late', LATE_SHAPE);
     this.host.emit({ event: 'epoch', ...this.progress() });
   }
@@ -220,10 +251,7 @@ export class Runtime {
   private async commit(
     epoch: number,
     clock: bigint,
-    decoded: ReadonlyMap<
-      SourceRun,
-      { decoded: Awaited<ReturnType<SourceRun['decode']>>['decoded']; chunks: readonly Chunk[] }
-    >,
+    decoded: Prepared['decoded'],
     anyLate: boolean,
     spent: { decodeMs: number; runMs: number },
   ): Promise<void> {
@@ -293,9 +321,7 @@ export class Runtime {
   }
 
   /** Partitions may run ahead of the slowest by about what an epoch brings. */
-  private learnSlack(
-    decoded: ReadonlyMap<SourceRun, { decoded: Awaited<ReturnType<SourceRun['decode']>>['decoded'] }>,
-  ): void {
+  private learnSlack(decoded: Prepared['decoded']): void {
     for (const { decoded: batch } of decoded.values()) {
       const [first] = batch.times;
       if (first === undefined) continue;

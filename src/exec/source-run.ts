@@ -1,7 +1,7 @@
 import type { Chunk, PartitionState, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { SourceProgress } from '../base/run.ts';
-import { raw } from '../base/sql.ts';
+import { raw, type Sql } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
 import { decode } from './decode/decoder.ts';
 import type { Decoded, DecodePlan } from './decode/plan.ts';
@@ -21,6 +21,12 @@ interface PartitionClock {
   activeAt: number;
   /** Where the reader stood when the partition was first seen. */
   readonly initial: number;
+}
+
+/** An epoch's rows of a source, and the table that holds them. */
+export interface DecodedChunks {
+  readonly decoded: Decoded;
+  readonly table: Sql;
 }
 
 /** One source of a run: its reader, its decoder, and the running watermarks of its partitions. */
@@ -104,12 +110,8 @@ export class SourceRun {
     return fresh;
   }
 
-  /** Decodes an epoch's chunks into a table that stays until the epoch after the next. */
-  async decode(
-    connection: DuckConnection,
-    chunks: readonly Chunk[],
-    clock: bigint,
-  ): Promise<{ decoded: Decoded; table: ReturnType<typeof deltaTable> }> {
+  /** Decodes an epoch's chunks into one of two tables: the other one's epoch may still be running. */
+  async decode(connection: DuckConnection, chunks: readonly Chunk[], clock: bigint): Promise<DecodedChunks> {
     this.slot ^= 1;
     const table = deltaTable(`${this.operator.node.id}$${this.slot}`);
     try {
