@@ -1,0 +1,36 @@
+/** `1,234,567` */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** `1 row`, `2 rows` */
+export function counted(value: number, word: string): string {
+  return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
+}
+
+/** `0.25 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min` */
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${seconds.toFixed(2)} s`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(whole / 60);
+  return `${count(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+}
+
+/** `950`, `43.5 k`, `1.20 M`: for rates, where the digits after the third say nothing. */
+export function rate(value: number): string {
+  if (value < 9_999.5) return count(value);
+  if (value < 999_950) return `${(value / 1e3).toFixed(1)} k`;
+  return `${(value / 1e6).toFixed(2)} M`;
+}
+
+/** ISO 8601 in UTC, of microseconds since 1970-01-01; fractions only as far as there are any. */
+export function instant(micros: bigint): string {
+  const ms = Number(micros / 1000n) - (micros % 1000n < 0n ? 1 : 0);
+  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return `${micros} µs`;
+  const fraction = rest === 0n ? '' : `.${String(rest).padStart(6, '0').replace(/0+$/, '')}`;
+  return `${date.toISOString().slice(0, -5)}${fraction}Z`;
+}
