@@ -34,8 +34,8 @@ export interface EngineHost {
   /** The connector that `connector = 'name'` means here, in place of the one that comes with streamsql, if any does. */
   source?(name: string, builtIn: SourceConnector | undefined): SourceConnector | undefined;
   /** A reader in place of the connector's own. */
-  openReader?(source: SourceNode, context: SourceContext): SourceReader | undefined;
-  now?(): number;
+  readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
+  readonly now?: () => number;
 }
 
 /**

@@ -1,4 +1,12 @@
-import { DuckDBInstance, type DuckDBConnection, type Json } from '@duckdb/node-api';
+import {
+  DuckDBInstance,
+  StatementType,
+  type DuckDBConnection,
+  type DuckDBPreparedStatement,
+  type DuckDBResultReader,
+  type Json,
+} from '@duckdb/node-api';
+import { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
 import type { Sql } from '../base/sql.ts';
 
@@ -60,19 +68,30 @@ export class DuckConnection {
   /** Columns with DuckDB's types and rows as JSON values: what is too wide for a number (BIGINT, DECIMAL) is a string. */
   async table(statement: Sql): Promise<Table> {
     this.statements++;
-    const reader = await this.connection.runAndReadAll(statement.text);
-    const names = reader.columnNames();
-    const columns = reader.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() }));
-    const intervals = columns.flatMap((column, i) => (column.type === 'INTERVAL' ? [i] : []));
-    const rows = reader.getRowsJson();
-    if (intervals.length === 0) return { columns, rows };
-    const values = reader.getRows();
-    return {
-      columns,
-      rows: rows.map((row, r) =>
-        row.map((value, c) => (intervals.includes(c) && value !== null ? String(values[r]?.[c]) : value)),
-      ),
-    };
+    return tableOf(await this.connection.runAndReadAll(statement.text));
+  }
+
+  /**
+   * Runs the statements of `text` one after another and gives each one's rows. Throws UNSUPPORTED before the first runs
+   * where one of them does more than read.
+   */
+  async readTables(text: Sql): Promise<readonly Table[]> {
+    const extracted = await this.connection.extractStatements(text.text);
+    const prepared: DuckDBPreparedStatement[] = [];
+    for (let i = 0; i < extracted.count; i++) {
+      const statement = await extracted.prepare(i);
+      if (!READS.has(statement.statementType)) {
+        const kind = StatementType[statement.statementType];
+        throw new StreamsqlError('UNSUPPORTED', `a query may only read, and ${kind} does more`);
+      }
+      prepared.push(statement);
+    }
+    const tables: Table[] = [];
+    for (const statement of prepared) {
+      this.statements++;
+      tables.push(tableOf(await statement.runAndReadAll()));
+    }
+    return tables;
   }
 
   /** The first column of the first row as text (cast it to VARCHAR yourself); undefined where there is no row or a NULL. */
@@ -87,10 +106,30 @@ export class DuckConnection {
   async call(statement: Sql, argument: string): Promise<string> {
     this.statements++;
     const reader = await this.connection.runAndReadAll(statement.text, [argument]);
-    return String(reader.getRowsJson()[0]?.[0]);
+    const value = reader.getRowsJson()[0]?.[0];
+    if (typeof value !== 'string') throw new Error(`${statement.text} gave no text`);
+    return value;
   }
 
   close(): void {
     this.connection.closeSync();
   }
+}
+
+/** DESCRIBE, SUMMARIZE, SHOW and the pragmas that answer are SELECTs to DuckDB. */
+const READS: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN]);
+
+function tableOf(reader: DuckDBResultReader): Table {
+  const names = reader.columnNames();
+  const columns = reader.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() }));
+  const intervals = columns.flatMap((column, i) => (column.type === 'INTERVAL' ? [i] : []));
+  const rows = reader.getRowsJson();
+  if (intervals.length === 0) return { columns, rows };
+  const values = reader.getRows();
+  return {
+    columns,
+    rows: rows.map((row, r) =>
+      row.map((value, c) => (intervals.includes(c) && value !== null ? String(values[r]?.[c]) : value)),
+    ),
+  };
 }

@@ -25,9 +25,9 @@ export interface RuntimeHost {
   /** What an earlier run left goes. */
   readonly fresh: boolean;
   /** A reader in place of the connector's own; tests feed rows through it. */
-  openReader?(source: SourceNode, context: SourceContext): SourceReader | undefined;
+  readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
   /** The engine's clock, ms since 1970; tests turn it by hand. */
-  now(): number;
+  readonly now: () => number;
   emit(event: RunEvent): void;
 }
 

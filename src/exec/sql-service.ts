@@ -103,11 +103,8 @@ class DuckSqlService implements SqlService {
     );
     const body = printed.replace(/^SELECT /, '');
     const back = parseAst(await this.connection.call(sql`SELECT json_serialize_sql(?::VARCHAR)`, printed));
-    const again = expressions(
-      isNode(nodes(back['statements'])[0]?.['node'])
-        ? (nodes(back['statements'])[0]?.['node'] as AstNode)['select_list']
-        : null,
-    )[0];
+    const parsed = nodes(back['statements'])[0]?.['node'];
+    const again = isNode(parsed) ? expressions(parsed['select_list'])[0] : undefined;
     if (again === undefined || normal(again) !== normal(expression)) {
       throw new StreamsqlError('UNSUPPORTED', `an expression does not survive being printed: ${body}`, {
         hint: 'write it in another way',
@@ -206,21 +203,24 @@ function selectOf(expression: Expression): AstNode {
 function asBindError(error: unknown, bound: MappedText | undefined): StreamsqlError {
   const message = error instanceof Error ? error.message : String(error);
   const json = /\{.*\}/s.exec(message)?.[0];
-  let details: Record<string, unknown> = {};
+  let details: Record<string, string | undefined> = {};
   try {
-    details = json === undefined || bound === undefined ? {} : (JSON.parse(json) as Record<string, unknown>);
+    details = json === undefined || bound === undefined ? {} : (JSON.parse(json) as Record<string, string | undefined>);
   } catch {
     details = {};
   }
-  const syntax = String(details['exception_type'] ?? message).startsWith('Parser');
-  const said = firstLine(String(details['exception_message'] ?? message));
+  const syntax = (details['exception_type'] ?? message).startsWith('Parser');
+  const said = firstLine(details['exception_message'] ?? message);
   const at = Number(details['position'] ?? Number.NaN) - DESCRIBE.length;
-  const candidates = typeof details['candidates'] === 'string' ? details['candidates'] : undefined;
+  const candidates = details['candidates'];
   const span =
     bound === undefined || Number.isNaN(at) ? bound?.span : syntax ? fromCodePoints(bound, at) : fromBytes(bound, at);
   return new StreamsqlError(syntax ? 'SYNTAX' : 'BIND', said, {
     span,
-    hint: candidates === undefined ? undefined : `did you mean ${candidates.split(',')[0]?.trim()}?`,
+    hint:
+      candidates === undefined || candidates.includes('(')
+        ? undefined
+        : `did you mean ${candidates.split(',')[0]?.trim()}?`,
     cause: error,
   });
 }

@@ -77,7 +77,7 @@ export function shapeCall(
   const orders = nodes(isNode(call['order_bys']) ? call['order_bys']['orders'] : null).map((order) =>
     isExpression(order['expression']) ? { ...order, expression: carried(order['expression']) } : order,
   );
-  const picked = [...children.filter((child) => child.class === 'COLUMN_REF')];
+  const picked = children.filter((child) => child.class === 'COLUMN_REF');
   const isDistinct = call['distinct'] === true;
   const ordered = kind === 'ordered' || orders.length > 0;
   const total = isDistinct ? picked : [...identity.map((column) => columnRef(column)), ...picked];

@@ -1,3 +1,4 @@
+import { StreamsqlError } from '../base/errors.ts';
 import { ident, raw } from '../base/sql.ts';
 import {
   aggregatesOf,
@@ -113,16 +114,16 @@ function closing(
 function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: readonly AggregateKey[]): void {
   if (block.context.emit !== 'on-window-close' || close !== undefined) return;
   const windowed = keys.some((key) => key.role !== 'plain');
-  throw refuse(
-    block.context,
-    block.context.root,
-    windowed
-      ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-      : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none',
-    windowed
-      ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-      : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away',
-  );
+  const message = windowed
+    ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
+    : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
+  const hint = windowed
+    ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
+    : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+  const { emitSpan: span, root } = block.context;
+  throw span === undefined
+    ? refuse(block.context, root, message, hint)
+    : new StreamsqlError('UNSUPPORTED', message, { span, hint });
 }
 
 async function describeOutputs(

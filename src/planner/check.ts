@@ -1,5 +1,5 @@
 import { columnPath, isNode, nodes, text, walk, type AstNode, type Json } from './ast.ts';
-import { refuse, type QueryContext } from './context.ts';
+import { refuse, refuseWord, type QueryContext } from './context.ts';
 
 const TIME_WORDS = new Set(['current_timestamp', 'current_date', 'current_time', 'localtimestamp', 'localtime']);
 
@@ -73,12 +73,18 @@ export function checkModifiers(context: QueryContext, node: AstNode): void {
       case 'LIMIT_PERCENT_MODIFIER':
         throw refuse(context, modifier, 'LIMIT in a view is not supported yet', 'limit when you query the view');
       case 'DISTINCT_MODIFIER':
-        throw refuse(context, node, 'SELECT DISTINCT is not supported yet', 'GROUP BY all the columns instead');
+        throw refuseWord(
+          context,
+          node,
+          'DISTINCT',
+          'SELECT DISTINCT is not supported yet',
+          'GROUP BY all the columns instead',
+        );
       default:
         throw refuse(context, modifier, `${text(modifier['type'])} is not supported in a view`);
     }
   }
-  if (isNode(node['qualify'])) throw refuse(context, node['qualify'], 'QUALIFY is not supported yet');
+  if (isNode(node['qualify'])) throw refuseWord(context, node['qualify'], 'QUALIFY', 'QUALIFY is not supported yet');
   if (isNode(node['sample']))
     throw refuse(context, node, 'a sample is random, so a view with it would have no meaning');
 }

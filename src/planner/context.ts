@@ -1,7 +1,8 @@
 import { StreamsqlError, type Span } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
-import { fromBytes } from '../parser/locate.ts';
+import { fromBytes, toScript } from '../parser/locate.ts';
 import type { MappedText } from '../parser/statements.ts';
+import { tokenize } from '../parser/tokens.ts';
 import { location, type AstNode } from './ast.ts';
 import type { Demand, PlanColumn, PlanNode } from './plan.ts';
 import type { SqlService } from './sql-service.ts';
@@ -20,6 +21,8 @@ export interface QueryContext {
   /** The whole tree, where nothing nearer is to be pointed at. */
   readonly root: AstNode;
   readonly emit: 'changes' | 'on-window-close';
+  /** Where the EMIT clause stands, if there is one. */
+  readonly emitSpan: Span | undefined;
   /** A source or view by name; throws UNSUPPORTED through `refuse` where it may not be read here. */
   lookup(name: string, at: AstNode): Promise<Relational | undefined>;
   /** Makes a name for a node that no other has. */
@@ -36,6 +39,23 @@ export function spanOf(context: QueryContext, node: AstNode): Span {
 /** A refusal that points at the node in the user's text. */
 export function refuse(context: QueryContext, node: AstNode, message: string, hint?: string): StreamsqlError {
   return new StreamsqlError('UNSUPPORTED', message, { span: spanOf(context, node), hint });
+}
+
+/** A refusal that points at a keyword of the clause that `node` belongs to: the last one before it, or the next. */
+export function refuseWord(
+  context: QueryContext,
+  node: AstNode,
+  word: string,
+  message: string,
+  hint?: string,
+): StreamsqlError {
+  const at = Buffer.from(context.text.text)
+    .subarray(0, firstLocation(node) ?? 0)
+    .toString().length;
+  const tokens = tokenize(context.text.text).filter((token) => token.key === word);
+  const token = tokens.findLast((candidate) => candidate.span.start <= at) ?? tokens[0];
+  const span = token === undefined ? spanOf(context, node) : toScript(context.text, token.span);
+  return new StreamsqlError('UNSUPPORTED', message, { span, hint });
 }
 
 /** Where a node stands; those that carry no location of their own stand where their first child does. */

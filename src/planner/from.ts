@@ -200,7 +200,7 @@ class FromCompiler {
     const printed = await Promise.all(on.map((condition) => print(this.context.service, condition)));
     return {
       relations: type === 'LEFT' ? relations : [...left.relations],
-      sql: `(${left.sql}) ${type} JOIN ${right.sql.includes(' JOIN ') ? `(${right.sql})` : right.sql} ON (${printed.join(' AND ') || 'true'})`,
+      sql: `${left.sql.includes(' JOIN ') ? `(${left.sql})` : left.sql} ${type} JOIN ${right.sql.includes(' JOIN ') ? `(${right.sql})` : right.sql} ON (${printed.join(' AND ') || 'true'})`,
       conditions: left.conditions,
       streaming: left.streaming,
       opaque: true,
@@ -233,6 +233,14 @@ class FromCompiler {
 
   private async input(node: AstNode, alias: string, found: Relational): Promise<Part> {
     const wrapped = this.environment.wrap === undefined ? found : await this.environment.wrap(found, alias);
+    if (!wrapped.node.appendOnly) {
+      throw refuse(
+        this.context,
+        node,
+        `${alias} changes rows that it gave before, and views over changing results are not supported yet`,
+        'end the view that it comes from with EMIT ON WINDOW CLOSE',
+      );
+    }
     const names = columnAliases(node);
     const columns: readonly PlanColumn[] = wrapped.columns.map((column, i) => ({
       ...column,

@@ -9,7 +9,7 @@ import { groupingColumn, readWindowCall, windowNode } from './window-calls.ts';
 export interface GroupWindow {
   readonly call: Expression;
   /** Wraps the relation that has the time column in the window; others pass. */
-  wrap(relational: Relational, alias: string): Promise<Relational>;
+  readonly wrap: (relational: Relational, alias: string) => Promise<Relational>;
   /** The alias of the relation that was wrapped; undefined where none had the column. */
   alias(): string | undefined;
   /** The keys that the call stands for in GROUP BY; undefined for any other expression. */
@@ -33,7 +33,7 @@ export async function groupWindow(
   return {
     call,
     alias: () => wrapped,
-    async wrap(relational, alias) {
+    wrap: async (relational, alias) => {
       const qualifier = path.length > 1 ? path[0] : undefined;
       const named = qualifier === undefined || qualifier.toLowerCase() === alias.toLowerCase();
       const has = relational.columns.some((column) => column.name.toLowerCase() === path.at(-1)?.toLowerCase());

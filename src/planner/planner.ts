@@ -1,5 +1,5 @@
 import { StreamsqlError, unreachable } from '../base/errors.ts';
-import { checkOptions } from '../base/options.ts';
+import { checkOptions, nearest } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import { ident } from '../base/sql.ts';
 import type {
@@ -14,6 +14,7 @@ import type {
   Select,
   Statement,
 } from '../parser/statements.ts';
+import { text } from './ast.ts';
 import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
@@ -293,7 +294,7 @@ export class Planner {
 
   private async readsSource(query: Query): Promise<boolean> {
     const tree = await this.host.service.parse(query.sql);
-    const names = baseTables(tree).map((node) => String(node['table_name']));
+    const names = baseTables(tree).map((node) => text(node['table_name']));
     const windowed = bindText(query.sql).text !== query.sql.text;
     return windowed || names.some((name) => ['source', 'view'].includes(this.catalog.get(name)?.kind ?? ''));
   }
@@ -347,7 +348,9 @@ export class Planner {
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
     await this.host.service.parse(query.sql);
-    const columns = await this.host.service.bind(bindText(query.sql));
+    const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
+      throw this.nearTable(error);
+    });
     const extra = names[columns.length];
     if (extra !== undefined) {
       throw new StreamsqlError('BIND', `the query has ${columns.length} columns, the view names ${names.length}`, {
@@ -358,6 +361,19 @@ export class Planner {
     return columns.map((column, i) => ({ ...column, name: unique(names[i]?.text ?? column.name, taken) }));
   }
 
+  /** For a table that is not there DuckDB proposes its own; ours are nearer. */
+  private nearTable(error: unknown): unknown {
+    if (!(error instanceof StreamsqlError)) return error;
+    const missing = /^Table with name (.+) does not exist/.exec(error.message)?.[1];
+    if (missing === undefined) return error;
+    const near = nearest(
+      missing,
+      [...this.catalog.entries.values()].map((entry) => entry.name),
+    );
+    const hint = near === undefined ? 'CREATE SOURCE or CREATE VIEW it first' : `did you mean ${near}?`;
+    return new StreamsqlError('BIND', `there is no source or view ${missing}`, { span: error.span, hint });
+  }
+
   private async compile(query: Query, emit: EmitMode, bound: readonly Column[]): Promise<Relational> {
     const root = await this.host.service.parse(query.sql);
     const context: QueryContext = {
@@ -365,6 +381,7 @@ export class Planner {
       text: query.sql,
       root,
       emit,
+      emitSpan: query.emit?.span,
       nextId: (hint) => `${hint}${++this.ids}`,
       lookup: async (name, at) => {
         const entry = this.catalog.get(name);

@@ -1,6 +1,6 @@
 import { raw, ident } from '../base/sql.ts';
 import { isNode, nodes, text, walk, type AstNode } from './ast.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { checkExpression, checkModifiers } from './check.ts';
 import { baseTables, type FromEnvironment } from './from.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
@@ -83,7 +83,13 @@ async function union(context: QueryContext, environment: FromEnvironment, node: 
   const kind = text(node['setop_type']);
   if (kind !== 'UNION' || node['setop_all'] !== true) {
     const written = node['setop_all'] === true ? `${kind} ALL` : kind;
-    throw refuse(context, node, `${written} is not supported yet`, kind === 'UNION' ? 'use UNION ALL' : undefined);
+    throw refuseWord(
+      context,
+      isNode(node['right']) ? node['right'] : node,
+      kind,
+      `${written} is not supported yet`,
+      kind === 'UNION' ? 'use UNION ALL' : undefined,
+    );
   }
   const sides = isNode(node['left']) && isNode(node['right']) ? [node['left'], node['right']] : nodes(node['children']);
   const inputs: Relational[] = [];

@@ -1,7 +1,8 @@
 import { ident, raw } from '../base/sql.ts';
 import type { Expression, Json } from './ast.ts';
 import type { Block, Item } from './block.ts';
-import { newDemand, refuse, type QueryContext } from './context.ts';
+import { newDemand, type QueryContext } from './context.ts';
+import { demandWatermark } from './demand.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
 import type { BlockInput, PlanColumn, SelectNode } from './plan.ts';
@@ -14,15 +15,6 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
   const streams = from.scope.relations.filter(
     (relation) => relation.input !== undefined && relation.input.node.kind !== 'static',
   );
-  const changing = streams.find((relation) => relation.input?.node.appendOnly === false);
-  if (changing !== undefined) {
-    throw refuse(
-      context,
-      context.root,
-      `${changing.alias} changes rows it gave before, and views over changing results are not supported yet`,
-      'end the view that it comes from with EMIT ON WINDOW CLOSE',
-    );
-  }
   const join = streams.length > 1;
   const bounds = join ? await joinBounds(context, from.scope, block.conditions, streams) : undefined;
   const pushed =
@@ -53,6 +45,7 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
       filter: filters.length === 0 ? undefined : await printAll(context, filters),
     });
   }
+  if (bounds?.clock === 'event') streams.forEach((relation) => relation.input && demandWatermark(relation.input.node));
   const columns = await outputColumns(block, projection, printed, streams, bounds);
   const id = context.nextId(join ? 'join' : hint);
   await context.service.declare(id, columns);

@@ -2,7 +2,7 @@ import { expressions, isNode, nodes, type AstNode } from './ast.ts';
 import { compileAggregate } from './aggregate.ts';
 import { hasAggregates, resolveBlock, type Block } from './block.ts';
 import { checkModifiers } from './check.ts';
-import { refuse, type QueryContext, type Relational } from './context.ts';
+import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { compileFrom, type FromEnvironment } from './from.ts';
 import { groupWindow } from './group-window.ts';
 import { selectNode } from './select-node.ts';
@@ -28,9 +28,10 @@ export async function compileSelect(
     Array.isArray(node['group_sets']) &&
     node['group_sets'].length > 1
   ) {
-    throw refuse(
+    throw refuseWord(
       context,
-      node,
+      nodes(node['group_expressions'])[0] ?? node,
+      'BY',
       'GROUPING SETS, ROLLUP and CUBE are not supported yet',
       'write one view for each grouping',
     );

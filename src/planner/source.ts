@@ -38,7 +38,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
       expression: raw(column.expression.text),
     })),
     options: values,
-    span: statement.span,
+    span: statement.name.span,
     cwd: host.cwd,
     stem: host.stem,
   });
@@ -245,6 +245,7 @@ async function parseExpression(
     text: mapped,
     root: node,
     emit: 'changes',
+    emitSpan: undefined,
     lookup: () => Promise.resolve(undefined),
     nextId: (hint) => hint,
   };
