@@ -3,7 +3,7 @@ import { basename, join as joinPath, resolve } from 'node:path';
 import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import { parseDuration } from './base/options.ts';
-import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunOptions, RunSummary } from './base/run.ts';
+import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
 import { claimResults, claimState, finishResults, finishState } from './exec/claim.ts';
@@ -221,34 +221,32 @@ class StreamEngine implements Engine {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
       });
     }
-    const { db, results } = await this.attach(plan);
-    const state = this.parts.options.state;
     const graph = new Graph(this.session, plan);
     this.ran = { graph, plan };
     this.scratch = openScratch();
-    const bookkeeping = new Results(results);
-    const bounded = plan.sources.every((source) => source.plan.bounded);
-    emit({
-      event: 'start', db, state, bounded,
-      sources: plan.sources.map((source) => ({ name: source.name, connector: source.connector, bounded: source.plan.bounded })),
-      views: plan.views.map((view) => view.name),
-    }); // prettier-ignore
     const runtime = new Runtime({
-      plan, graph, session: this.session, decodeConnection: await this.parts.connect(), results: bookkeeping,
+      plan, graph, session: this.session, decodeConnection: await this.parts.connect(),
       scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, ...this.settings, emit,
       now: this.parts.host.now ?? Date.now,
       ...(this.parts.host.openReader === undefined ? {} : { openReader: this.parts.host.openReader }),
     }); // prettier-ignore
     try {
-      await runtime.open();
+      // What an earlier run left is touched only when all that this one reads is there.
+      await runtime.openInput();
+      const { db, results } = await this.attach(plan);
+      const bookkeeping = new Results(results);
       await bookkeeping.open(plan, (view) => graph.operator(view.node));
+      await runtime.openOutput(bookkeeping);
+      const state = this.parts.options.state;
+      emit(startEvent(plan, db, state));
       const { interrupted } = await runtime.run(options.signal);
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
       await finishResults(results, status);
       if (state !== undefined) finishState(state, status);
-      for (const select of plan.closing)
+      for (const select of plan.closing) {
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
+      }
       emit({ event: 'done', ...summary });
       return summary;
     } catch (error) {
@@ -326,6 +324,21 @@ class StreamEngine implements Engine {
     this.parts.duck.close();
     return Promise.resolve();
   }
+}
+
+function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent {
+  return {
+    event: 'start',
+    db,
+    state,
+    bounded: plan.sources.every((source) => source.plan.bounded),
+    sources: plan.sources.map((source) => ({
+      name: source.name,
+      connector: source.connector,
+      bounded: source.plan.bounded,
+    })),
+    views: plan.views.map((view) => view.name),
+  };
 }
 
 /** What the environment gave may stand in no message. */

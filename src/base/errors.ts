@@ -77,7 +77,7 @@ export function renderError(error: StreamsqlError, source?: SourceText): string 
 export function position(text: string, offset: number): { line: number; column: number } {
   const before = text.slice(0, offset);
   const lineStart = before.lastIndexOf('\n') + 1;
-  return { line: before.split('\n').length, column: [...before.slice(lineStart)].length + 1 };
+  return { line: before.split('\n').length, column: Array.from(before.slice(lineStart)).length + 1 };
 }
 
 function caret(span: Span, source: SourceText): string[] {
@@ -88,7 +88,7 @@ function caret(span: Span, source: SourceText): string[] {
   const lineEnd = newline === -1 ? source.text.length : newline;
   const shown = source.text.slice(lineStart, lineEnd).replace(/\r$/, '');
   const pad = source.text.slice(lineStart, start).replace(/[^\t]/gu, ' ');
-  const width = Math.max(1, [...source.text.slice(start, Math.min(span.end, lineEnd))].length);
+  const width = Math.max(1, Array.from(source.text.slice(start, Math.min(span.end, lineEnd))).length);
   const gutter = String(line);
   const blank = ' '.repeat(gutter.length);
   return [

@@ -17,7 +17,6 @@ export interface RuntimeHost {
   readonly graph: Graph;
   readonly session: Session;
   readonly decodeConnection: DuckConnection;
-  readonly results: Results;
   readonly scratch: ScratchPool;
   readonly parallelism: number;
   readonly batchIntervalMs: number;
@@ -57,6 +56,7 @@ export class Runtime {
   private readonly sinks: { target: SinkTarget; writer: SinkWriter }[] = [];
   private readonly rate = new RateMeter();
   private readonly ended = new AbortController();
+  private results: Results | undefined;
   private epoch = 0;
   private slack = 0n;
   private firstRead = 0;
@@ -70,7 +70,8 @@ export class Runtime {
     this.host = host;
   }
 
-  async open(): Promise<void> {
+  /** Opens what the run reads: sources, static tables. Nothing of an earlier run is touched. */
+  async openInput(): Promise<void> {
     const { host } = this;
     for (const operator of host.graph.sources) {
       const run: { source?: SourceRun } = {};
@@ -90,12 +91,17 @@ export class Runtime {
     }
     await host.session.run('late', LATE_SHAPE);
     await host.graph.open();
-    for (const target of host.plan.sinks) {
+    for (const source of this.sources) await source.peek(host.decodeConnection, this.clock());
+  }
+
+  /** Opens what the run writes. */
+  async openOutput(results: Results): Promise<void> {
+    this.results = results;
+    for (const target of this.host.plan.sinks) {
       const writer = target.plan.open(this.sinkContext());
       await writer.open();
       this.sinks.push({ target, writer });
     }
-    for (const source of this.sources) await source.peek(host.decodeConnection, this.clock());
   }
 
   /** Runs until the input ends or the signal aborts; the batch that is under way is finished. */
@@ -134,6 +140,11 @@ export class Runtime {
       await this.process(await this.prepare([], END_OF_TIME));
     for (const { writer } of this.sinks) await writer.finish?.();
     return { interrupted: false };
+  }
+
+  private get output(): Results {
+    if (this.results === undefined) throw new StreamsqlError('INTERNAL', 'the results are not open');
+    return this.results;
   }
 
   private inputEnded(): boolean {
@@ -264,7 +275,7 @@ export class Runtime {
     );
     for (const { target, writer } of this.sinks) await this.stage(epoch, target, writer);
     const rows = [...decoded.values()].reduce((sum, batch) => sum + batch.decoded.rows, 0);
-    await this.host.results.commit({
+    await this.output.commit({
       epoch,
       clock,
       rows,
@@ -359,7 +370,7 @@ export class Runtime {
 
   async summary(interrupted: boolean): Promise<RunSummary> {
     const seconds = (this.lastCommit - this.firstRead) / 1000;
-    const views = await this.host.results.counts();
+    const views = await this.output.counts();
     const sources = this.progress().sources;
     return {
       seconds,
