@@ -18,7 +18,14 @@ await engine.sql(job.text);
 const before = process.cpuUsage();
 const summary = await engine.run();
 const [cpu, peak] = [cpuSeconds(before), peakMb()];
-if (job.explain) console.log(await engine.explain({ analyze: true }));
+if (job.explain) {
+  console.log(await engine.explain({ analyze: true }));
+  const spent = await engine.query(
+    'SELECT count(*), round(sum(decode_ms)), round(sum(run_ms)) FROM _streamsql.epochs WHERE rows > 0',
+  );
+  const [epochs, decodeMs, runMs] = spent.rows[0] ?? [];
+  console.log(`${String(epochs)} epochs with rows: decode ${String(decodeMs)} ms, operators ${String(runMs)} ms`);
+}
 if (summary.late + summary.deadLetters > 0)
   throw new Error(`${summary.late} late and ${summary.deadLetters} dead: ${summary.sources[0]?.firstReason}`);
 const { rows } = await engine.query(digest(raw('answer')).text);

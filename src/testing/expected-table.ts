@@ -22,20 +22,22 @@ export function cellText(value: string | null): string {
 /** `a | b` lines with aligned columns: the header, then the rows. Numbers stand to the right. */
 export function tableLines(table: TextTable): readonly string[] {
   const all = [table.header, ...table.rows];
-  const widths = table.header.map((_, i) => Math.max(...all.map((cells) => [...(cells[i] ?? '')].length)));
+  const widths = table.header.map((_, i) => Math.max(...all.map((cells) => widthOf(cells[i] ?? ''))));
   const numeric = table.header.map(
     (_, i) => table.rows.length > 0 && table.rows.every((cells) => isNumber(cells[i] ?? '') || cells[i] === 'NULL'),
   );
   return all.map((cells) =>
     cells
       .map((cell, i) => {
-        const fill = ' '.repeat((widths[i] ?? 0) - [...cell].length);
+        const fill = ' '.repeat((widths[i] ?? 0) - widthOf(cell));
         return numeric[i] === true ? fill + cell : cell + fill;
       })
       .join(' | ')
       .trimEnd(),
   );
 }
+
+const widthOf = (text: string): number => Array.from(text).length;
 
 /** Reads what `tableLines` writes, however its columns are aligned. */
 export function readTable(lines: readonly string[]): TextTable {
@@ -67,10 +69,19 @@ function compareRows(a: readonly string[], b: readonly string[]): number {
   for (const [i, cell] of a.entries()) {
     const other = b[i] ?? '';
     if (cell === other) continue;
-    if (isNumber(cell) && isNumber(other) && Number(cell) !== Number(other)) return Number(cell) - Number(other);
+    const [x, y] = [numberOf(cell), numberOf(other)];
+    if (x !== undefined && y !== undefined && x !== y) return x < y ? -1 : 1;
     return cell < other ? -1 : 1;
   }
   return 0;
+}
+
+/** As DuckDB prints and orders it: NaN is greater than all others. */
+function numberOf(text: string): number | undefined {
+  if (!isNumber(text)) return undefined;
+  if (/^nan$/i.test(text)) return Number.MAX_VALUE;
+  if (/inf$/i.test(text)) return text.startsWith('-') ? -Number.MAX_VALUE : 1e308;
+  return Number(text);
 }
 
 export const sameRow = (a: readonly string[], b: readonly string[]): boolean =>

@@ -224,7 +224,7 @@ class RunningCase {
     try {
       const engine = this.needEngine();
       const printed = await engine.query(`SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (${sql}\n)`);
-      const rows = printed.rows.map((row) => row.map((value) => cellText(value === null ? null : String(value))));
+      const rows = printed.rows.map((row) => row.map((value) => cellText(typeof value === 'string' ? value : null)));
       return { header: printed.columns.map((column) => column.name), rows };
     } catch (error) {
       throw new TestError('BIND', messageOf(error), span);

@@ -1,0 +1,123 @@
+import { Command, Option } from 'commander';
+import type { Dependencies } from './dependencies.ts';
+import { FORMATS, type Format } from './format.ts';
+import type { Io } from './io.ts';
+import { noCommand } from './no-command.ts';
+import { memorySize, positiveInteger, variable } from './option-values.ts';
+import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
+import { runCommand, type RunFlags } from './run.ts';
+import { testCommand } from './test-command.ts';
+import { version } from './version.ts';
+
+/** The commands and their options. `done` gets the exit code of the one that ran. */
+export function buildProgram(io: Io, calls: Dependencies, done: (code: number) => void): Command {
+  const program = new Command('streamsql')
+    .description('Streaming SQL: continuous SELECTs over Kafka and files, kept as DuckDB tables.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      // What goes wrong is thrown, and said once by whoever catches it.
+      writeErr: () => undefined,
+      getOutHelpWidth: () => (io.stdout.isTTY ? io.stdout.columns : 100),
+      getOutHasColors: () => false,
+    })
+    .argument('[words...]')
+    .action((words: readonly string[]) => noCommand(words, io, commandNames(program)));
+  program.usage('COMMAND [options]');
+  program.addHelpText('after', examples(['run queries/demo.sql', 'query demo.duckdb "SHOW TABLES"', 'help run'], io));
+
+  program
+    .command('run')
+    .description('run a SQL file until its input ends or Ctrl-C')
+    .argument('<FILE>', 'a .sql file, or - for standard input')
+    .option('--db <PATH>', "the results database, or :memory: (default: the file's name with .duckdb, here)")
+    .option('--state <DIR>', "the state folder (default: the file's name with .state, here)")
+    .option('--batch-interval <MS>', 'the least time between two batches (default: 100)', positiveInteger)
+    .option('--max-batch-rows <N>', 'the most rows of a batch', positiveInteger)
+    .option('--memory-limit <SIZE>', 'what DuckDB may use before it spills to disk, such as 512MB', memorySize)
+    .option('--threads <N>', "DuckDB's threads (default: the number of cores)", positiveInteger)
+    .option('--fresh', 'first remove the results and the state of an earlier run')
+    .addOption(variables())
+    .option('--json', 'print one JSON object a line on standard output')
+    .addOption(new Option('--quiet', 'print only results and errors').conflicts('verbose'))
+    .option('--verbose', 'print a line for every epoch, and stacks of errors')
+    .addHelpText(
+      'after',
+      examples(
+        [
+          'run wordcount.sql',
+          'run orders.sql --db /data/orders.duckdb -v BROKERS=localhost:9092',
+          'run wordcount.sql --fresh --json > events.jsonl',
+          'run - < wordcount.sql',
+        ],
+        io,
+      ),
+    )
+    .action(async (file: string, flags: RunFlags) => done(await runCommand(file, flags, io, calls)));
+
+  program
+    .command('query')
+    .description('ask a results database; the database is only read')
+    .argument('<DB>', 'a database that a run wrote')
+    .argument('<SQL>', "DuckDB's SQL, in quotes")
+    .addOption(new Option('--format <FORMAT>', 'how to print').choices(FORMATS).default('table'))
+    .addHelpText(
+      'after',
+      examples(
+        [
+          'query demo.duckdb "SELECT * FROM hot LIMIT 10"',
+          'query demo.duckdb "FROM _streamsql.dead_letters" --format line',
+          'query demo.duckdb "FROM hot" --format csv > hot.csv',
+        ],
+        io,
+      ),
+    )
+    .action(async (db: string, sql: string, flags: { format: Format }) => {
+      const { queryCommand } = await import('./query.ts');
+      done(await queryCommand(db, sql, flags, io));
+    });
+
+  program
+    .command('explain')
+    .description('show how a file would run: operators, their state and their SQL')
+    .argument('<FILE>', 'a .sql file, or - for standard input')
+    .addOption(new Option('--format <FORMAT>', 'how to print').choices(['text', 'json']).default('text'))
+    .option('--analyze', 'run the file in memory first, and add rows, statements and time')
+    .addOption(variables())
+    .addHelpText('after', examples(['explain wordcount.sql', 'explain wordcount.sql --analyze'], io))
+    .action(async (file: string, flags: ExplainFlags) => done(await explainCommand(file, flags, io, calls)));
+
+  program
+    .command('validate')
+    .description('check a file: plans all of it and touches nothing')
+    .argument('<FILE>', 'a .sql file, or - for standard input')
+    .addOption(variables())
+    .addHelpText('after', examples(['validate wordcount.sql'], io))
+    .action(async (file: string, flags: Pick<ExplainFlags, 'variable'>) =>
+      done(await validateCommand(file, flags, io, calls)),
+    );
+
+  program
+    .command('test')
+    .description('run *.test.sql files')
+    .argument('<PATH...>', 'files, and folders to look through')
+    .option('--update', 'refill the expected results with what came out, for review')
+    .addHelpText('after', examples(['test wordcount.test.sql', 'test tests/ --update'], io))
+    .action(async (paths: readonly string[], flags: { update?: boolean }) =>
+      done(await testCommand(paths, flags, io, calls)),
+    );
+  return program;
+}
+
+const variables = (): Option =>
+  new Option('-v, --variable <NAME=VALUE>', 'what ${NAME} stands for in the file; may be repeated')
+    .argParser(variable)
+    .default({}, 'the environment');
+
+const examples = (lines: readonly string[], io: Io): string =>
+  `\nExamples:\n${lines.map((line) => `  ${io.command} ${line}\n`).join('')}`;
+
+const commandNames = (program: Command): readonly string[] => [...program.commands.map((c) => c.name()), 'help'];

@@ -1,0 +1,79 @@
+import { resolve } from 'node:path';
+import type { OpenOptions } from '../base/run.ts';
+import type { Dependencies } from './dependencies.ts';
+import { RunDisplay } from './display.ts';
+import { failureOf, pointing } from './failure.ts';
+import type { Io } from './io.ts';
+import { jsonError } from './json-events.ts';
+import { readSqlFile, type SqlFile } from './sql-file.ts';
+import { watchStops } from './stopping.ts';
+
+/** The options of `streamsql run` as commander hands them over, checked. */
+export interface RunFlags {
+  readonly db?: string;
+  readonly state?: string;
+  readonly batchInterval?: number;
+  readonly maxBatchRows?: number;
+  readonly memoryLimit?: string;
+  readonly threads?: number;
+  readonly fresh?: boolean;
+  readonly variable: Readonly<Record<string, string>>;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** `streamsql run FILE`: declares what the file says and runs it until its input ends or it is told to stop. */
+export async function runCommand(file: string, flags: RunFlags, io: Io, calls: Dependencies): Promise<number> {
+  const display = new RunDisplay(io, {
+    json: flags.json === true,
+    level: flags.quiet === true ? 'quiet' : flags.verbose === true ? 'verbose' : 'normal',
+    title: file === '-' ? 'standard input' : file,
+  });
+  const stopping = watchStops(
+    io,
+    (message) => display.note(message),
+    () => display.close(),
+  );
+  try {
+    const sqlFile = await readSqlFile(file, io);
+    await pointing(sqlFile, async () => {
+      const engine = await calls.open(openOptions(sqlFile, flags, io));
+      try {
+        for (const { sql, table } of await engine.sql(sqlFile.text, sqlFile.name)) {
+          display.event({ event: 'result', sql, table });
+        }
+        await engine.run({ signal: stopping.signal, onEvent: (event) => display.event(event) });
+      } finally {
+        await engine.close();
+      }
+    });
+    return 0;
+  } catch (thrown) {
+    display.close();
+    const { error, source } = failureOf(thrown);
+    if (flags.json === true) io.stdout.write(jsonError(error, source));
+    throw thrown;
+  } finally {
+    display.close();
+    stopping.dispose();
+  }
+}
+
+/** Results beside the file's name and state beside them, in the current folder; neither for standard input. */
+function openOptions({ stem }: SqlFile, flags: RunFlags, io: Io): OpenOptions {
+  const db = flags.db ?? (stem === undefined ? ':memory:' : `${stem}.duckdb`);
+  const state = flags.state ?? (stem === undefined || db === ':memory:' ? undefined : `${stem}.state`);
+  return {
+    db: db === ':memory:' ? db : resolve(io.cwd, db),
+    cwd: io.cwd,
+    variables: flags.variable,
+    ...(state !== undefined && { state: resolve(io.cwd, state) }),
+    ...(stem !== undefined && { stem }),
+    ...(flags.batchInterval !== undefined && { batchIntervalMs: flags.batchInterval }),
+    ...(flags.maxBatchRows !== undefined && { maxBatchRows: flags.maxBatchRows }),
+    ...(flags.memoryLimit !== undefined && { memoryLimit: flags.memoryLimit }),
+    ...(flags.threads !== undefined && { threads: flags.threads }),
+    ...(flags.fresh === true && { fresh: true }),
+  };
+}
