@@ -9,6 +9,6 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 22)) {
   );
   process.exit(2);
 }
-import('../dist/cli.js').then(function (cli) {
+void import('../dist/cli.js').then(function (cli) {
   return cli.start('streamsql');
 });

@@ -40,7 +40,8 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 
 function plainText(value: unknown, type: string): string {
   if (typeof value === 'string') return value;
-  return typeof value === 'object' ? jsonText(value, type) : String(value);
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+  return jsonText(value, type);
 }
 
 const bigintsAsText = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);

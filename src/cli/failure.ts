@@ -24,7 +24,10 @@ export async function pointing<T>(source: SourceText, action: () => Promise<T>):
 }
 
 /** Whatever was thrown as a StreamsqlError: what we did not throw on purpose is a bug of ours, INTERNAL. */
-export function failureOf(thrown: unknown): { readonly error: StreamsqlError; readonly source: SourceText | undefined } {
+export function failureOf(thrown: unknown): {
+  readonly error: StreamsqlError;
+  readonly source: SourceText | undefined;
+} {
   if (thrown instanceof Failure) return { error: thrown.error, source: thrown.source };
   if (thrown instanceof StreamsqlError) return { error: thrown, source: undefined };
   const message = thrown instanceof Error ? thrown.message : String(thrown);

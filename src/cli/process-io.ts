@@ -5,7 +5,7 @@ import type { Io, Output, StopReason } from './io.ts';
 export function processIo(command: string): Io {
   const listeners = new Set<(why: StopReason) => void>();
   const stop = (why: StopReason): void => {
-    for (const listener of [...listeners]) listener(why);
+    for (const listener of listeners) listener(why);
   };
   return {
     stdout: output(process.stdout, () => stop('output-closed')),

@@ -1,6 +1,11 @@
 import { StreamsqlError, type ErrorCode, type Span } from '../base/errors.ts';
 
-const CODES: Readonly<Record<string, ErrorCode>> = { Parser: 'SYNTAX', Syntax: 'SYNTAX', Binder: 'BIND', Catalog: 'BIND' };
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  Parser: 'SYNTAX',
+  Syntax: 'SYNTAX',
+  Binder: 'BIND',
+  Catalog: 'BIND',
+};
 
 /** DuckDB's error about the user's own SQL, said with `errors_as_json`, as one of ours with its place in the text. */
 export function queryError(error: unknown, text: string): unknown {
@@ -40,7 +45,7 @@ function jsonDetails(message: string): Details | undefined {
 function spanAt(text: string, position: number, type: string): Span {
   const before =
     type === 'Parser' || type === 'Syntax'
-      ? [...text].slice(0, position).join('')
+      ? Array.from(text).slice(0, position).join('')
       : Buffer.from(text).subarray(0, position).toString();
   const start = before.length;
   const token = /^(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[\p{L}\p{N}_]+|.)/su.exec(text.slice(start))?.[0] ?? '';

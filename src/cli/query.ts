@@ -9,8 +9,14 @@ import type { Io } from './io.ts';
 import { queryError } from './query-error.ts';
 
 /** `streamsql query DB SQL`: reads a results database, and never makes or changes one. */
-export async function queryCommand(db: string, text: string, flags: { readonly format: Format }, io: Io): Promise<number> {
-  if (text.trim() === '') throw new StreamsqlError('USAGE', 'the SQL is empty', { hint: `${io.command} query ${db} "SELECT …"` });
+export async function queryCommand(
+  db: string,
+  text: string,
+  flags: { readonly format: Format },
+  io: Io,
+): Promise<number> {
+  if (text.trim() === '')
+    throw new StreamsqlError('USAGE', 'the SQL is empty', { hint: `${io.command} query ${db} "SELECT …"` });
   const tables = await pointing({ name: '<query>', text }, () => read(db, resolve(io.cwd, db), text));
   const texts = tables.map((table) => formatTable(table, flags.format, io.stdout));
   io.stdout.write(texts.join(flags.format === 'json' ? '' : '\n'));

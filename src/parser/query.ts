@@ -1,7 +1,7 @@
 import { liftEmit } from './emit.ts';
 import { rewrite, type ScriptContext } from './rewrite.ts';
 import type { Query } from './statements.ts';
-import { TokenCursor } from './token-cursor.ts';
+import type { TokenCursor } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
 
 export const QUERY_STARTS = ['SELECT', 'WITH', 'VALUES', 'FROM', 'TABLE'] as const;

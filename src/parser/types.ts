@@ -1,6 +1,6 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { nearest } from '../base/options.ts';
-import { TokenCursor, checkName, inGapOf, isName, synthetic, withText } from './token-cursor.ts';
+import { type TokenCursor, checkName, inGapOf, isName, synthetic, withText } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
 
 /**
