@@ -31,6 +31,8 @@ const DEFAULT_MAX_BATCH_ROWS = 250_000;
 
 /** What a host other than the command line hands in: rows from elsewhere, a clock of its own. */
 export interface EngineHost {
+  /** Every source is asked for each epoch, also one whose event times are ahead of the others'. */
+  readonly pollAll?: boolean;
   /** The connector that `connector = 'name'` means here, in place of the one that comes with streamsql, if any does. */
   source?(name: string, builtIn: SourceConnector | undefined): SourceConnector | undefined;
   /** A reader in place of the connector's own. */
@@ -228,6 +230,7 @@ class StreamEngine implements Engine {
       plan, graph, session: this.session, decodeConnection: await this.parts.connect(),
       scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, ...this.settings, emit,
       now: this.parts.host.now ?? Date.now,
+      pollAll: this.parts.host.pollAll === true,
       ...(this.parts.host.openReader === undefined ? {} : { openReader: this.parts.host.openReader }),
     }); // prettier-ignore
     try {

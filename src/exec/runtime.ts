@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chunk, ScratchPool, SinkContext, SinkWriter, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
@@ -27,11 +28,15 @@ export interface RuntimeHost {
   readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
   /** The engine's clock, ms since 1970; tests turn it by hand. */
   readonly now: () => number;
+  /** Sources are not kept together by event time: whoever feeds them decides. */
+  readonly pollAll: boolean;
   emit(event: RunEvent): void;
 }
 
 const POLL_WAIT_MS = 250;
 const PROGRESS_MS = 1000;
+/** How long a poll that is under way may hold up the end of a run, ms. */
+const CLOSE_WAIT_MS = 1000;
 /** Processing-time windows close though nothing comes: an epoch at least so often, ms. */
 const TICK_MS = 1000;
 
@@ -116,12 +121,11 @@ export class Runtime {
       for (;;) {
         if (signal?.aborted === true || this.inputEnded()) break;
         const started = performance.now();
-        const batches = await this.nextBatch(signal);
+        const batches = await Promise.race([this.nextBatch(signal), failureOf(running)]);
         if (batches.length > 0 || this.tickDue()) {
           const prepared = await this.prepare(batches, this.clock());
           await running;
           running = this.process(prepared);
-          // A failure surfaces where it is awaited; until then it is not unhandled.
           running.catch(() => undefined);
         }
         if (performance.now() - progressAt > PROGRESS_MS) {
@@ -210,7 +214,7 @@ export class Runtime {
     const maxRecords = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
     for (const source of sources) {
       if (source.pending !== undefined) continue;
-      const partitions = source.allowed(frontier, this.slack);
+      const partitions = this.host.pollAll ? 'all' : source.allowed(frontier, this.slack);
       if (partitions !== 'all' && partitions.size === 0 && source.operator.node.plan.bounded) continue;
       source.pending = source.reader.poll({ partitions, maxRecords, waitMs: POLL_WAIT_MS });
       // A failure surfaces where the poll is awaited; until then it is not unhandled.
@@ -388,7 +392,10 @@ export class Runtime {
   async close(): Promise<void> {
     this.ended.abort();
     for (const source of this.sources) {
-      const pending = await source.pending?.catch(() => []);
+      const pending = await Promise.race([
+        source.pending?.catch(() => []),
+        sleep(CLOSE_WAIT_MS, undefined, { ref: false }),
+      ]);
       for (const chunk of pending ?? []) chunk.release();
       await source.reader.close();
     }
@@ -399,6 +406,9 @@ export class Runtime {
 /** Rows as objects of JSON values. */
 const rowObjects = (table: Table): readonly Readonly<Record<string, unknown>>[] =>
   table.rows.map((row) => Object.fromEntries(table.columns.map((column, i) => [column.name, row[i]])));
+
+/** Settles only if the work fails: a stream that is quiet must not hide it. */
+const failureOf = (work: Promise<void>): Promise<never> => work.then(() => new Promise<never>(() => undefined));
 
 function rangesOf(
   source: SourceRun,

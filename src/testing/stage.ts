@@ -33,6 +33,7 @@ export class Stage {
 
   get host(): EngineHost {
     return {
+      pollAll: true,
       now: () => this.clock,
       source: (name, real) => standIn(name, real, this.feeding),
       openReader: (source, context) => this.openReader(source, context),

@@ -106,7 +106,7 @@ async function timesOf(
   const time = ident(plan.eventTime);
   const blocks = blocksOf(segments);
   const found = await connection.rows(
-    sql`SELECT CAST(${stretchOf(blocks)} AS INTEGER) AS s, epoch_us(min(${time})) AS lo, epoch_us(max(${time})) AS hi, CAST(count(*) AS INTEGER) AS n, CAST(count(${time}) AS INTEGER) AS timed FROM ${table} GROUP BY s ORDER BY s`,
+    sql`SELECT CAST(${stretchOf(blocks)} AS INTEGER) AS s, epoch_us(min(${time})) AS lo, epoch_us(max(${time})) AS hi, CAST(count(*) AS INTEGER) AS n, CAST(count(${time}) AS INTEGER) AS timed FROM ${table} GROUP BY 1 ORDER BY 1`,
   );
   const times: Stretch[] = [];
   let block = 0;
