@@ -10,7 +10,5 @@ export interface Column {
  */
 export const HIDDEN = { partition: '$p', offset: '$o', watermark: '$wm' } as const;
 
-export const isHidden = (name: string): boolean => name.startsWith('$');
-
 /** Column names compare as DuckDB's identifiers do. */
 export const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();

@@ -1,5 +1,4 @@
 import { StreamsqlError, type Span } from '../base/errors.ts';
-import type { Column } from '../base/schema.ts';
 import { fromBytes, toScript } from '../parser/locate.ts';
 import type { MappedText } from '../parser/statements.ts';
 import { tokenize } from '../parser/tokens.ts';
@@ -71,9 +70,4 @@ function firstLocation(node: AstNode): number | undefined {
     }
   }
   return undefined;
-}
-
-/** Declares the node's empty table, so that what reads it can be bound. */
-export async function declareNode(service: SqlService, id: string, columns: readonly Column[]): Promise<void> {
-  await service.declare(id, columns);
 }

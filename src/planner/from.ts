@@ -6,7 +6,6 @@ import {
   expressions,
   isExpression,
   isNode,
-  nodes,
   text,
   walk,
   columnPath,
@@ -17,7 +16,7 @@ import {
 import { checkExpression } from './check.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
-import type { PlanColumn, PlanNode, StaticNode } from './plan.ts';
+import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { readWindowCall, windowNode, WINDOW_FUNCTIONS } from './window-calls.ts';
 
@@ -298,11 +297,6 @@ export function baseTables(tree: AstNode): readonly AstNode[] {
   return found;
 }
 
-export const streamsOf = (scope: Scope): readonly { placeholder: string; node: PlanNode; alias: string }[] =>
-  scope.relations.flatMap((relation) =>
-    relation.input === undefined ? [] : [{ ...relation.input, alias: relation.alias }],
-  );
-
 const columnAliases = (node: AstNode): readonly string[] =>
   (Array.isArray(node['column_name_alias']) ? node['column_name_alias'] : []).map((name: Json) => text(name));
 
@@ -324,5 +318,3 @@ function comparison(left: Expression, right: Expression): Expression {
     right,
   };
 }
-
-export const modifiersOf = (node: AstNode): readonly AstNode[] => nodes(node['modifiers']);

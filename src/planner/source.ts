@@ -1,9 +1,8 @@
-import type { SourceConnector } from '../base/connector.ts';
 import { StreamsqlError, type Span } from '../base/errors.ts';
 import { checkOptions, nearest, type Option } from '../base/options.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
-import type { ColumnDefinition, CreateSink, CreateSource, MappedText, Name } from '../parser/statements.ts';
+import type { ColumnDefinition, CreateSource, MappedText, Name } from '../parser/statements.ts';
 import { columnPath, expressions, isExpression, text } from './ast.ts';
 import type { Connectors } from './catalog.ts';
 import { checkExpression } from './check.ts';
@@ -270,6 +269,3 @@ export async function at<T>(span: Span, work: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
-
-export type SinkStatement = CreateSink | CreateSource;
-export type AnySourceConnector = SourceConnector;

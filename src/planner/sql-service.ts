@@ -1,4 +1,3 @@
-import type { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
 import type { Sql } from '../base/sql.ts';
 import type { MappedText } from '../parser/statements.ts';
@@ -27,5 +26,3 @@ export interface SqlService {
   /** What DuckDB knows of a function by that name. */
   functionKind(name: string): 'scalar' | 'aggregate' | 'volatile' | 'time' | 'table' | 'unknown';
 }
-
-export type RefuseAt = (node: AstNode, message: string, hint?: string) => StreamsqlError;

@@ -11,8 +11,6 @@ import { batchesOf, type Batch } from './read.ts';
 import { payloadText } from './records.ts';
 import { decodeSelect } from './select.ts';
 
-export type { Decoded, DecodePlan, DeadLetter, Segment, Stretch } from './plan.ts';
-
 /**
  * Bytes to a delta table: makes `table` (replacing one of that name) with a row for each record of `chunks`, in order,
  * that decodes; the others are dead letters. Two statements where every record is good and there is an event time.

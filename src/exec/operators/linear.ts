@@ -1,4 +1,4 @@
-import { raw, sql, type Sql } from '../../base/sql.ts';
+import { sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { Clock, PlanNode } from '../../planner/plan.ts';
 import {
@@ -70,8 +70,6 @@ export abstract class LinearOperator implements Operator {
     return { title: title + fused, law, state: 'none', bound: 'keeps nothing', sql: [statement.text] };
   }
 }
-
-export const list = (parts: readonly Sql[]): Sql => raw(parts.map((part) => part.text).join(', '));
 
 /** The hidden columns that a node's delta carries. */
 export function hiddenColumns(node: PlanNode, withLateness: boolean): readonly string[] {
