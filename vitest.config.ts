@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // Brokers that are killed and started on purpose must not compete with the other tests for two cores.
+    maxWorkers: 1,
   },
 });
