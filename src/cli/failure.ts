@@ -46,7 +46,7 @@ export function failureText(thrown: unknown, style: Style, verbose: boolean): st
       : error;
   const [first = '', ...rest] = printableLines(renderError(shown, source)).split('\n');
   const head = first.replace(/^error\[\w+\]/, (code) => style.bold(style.red(code)));
-  const stack = verbose ? printableLines(stacks(error)) : '';
+  const stack = verbose && error.code !== 'USAGE' ? printableLines(stacks(error)) : '';
   return `${[head, ...rest].join('\n')}\n${stack}`;
 }
 

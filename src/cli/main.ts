@@ -34,8 +34,12 @@ function usageError(thrown: CommanderError, args: readonly string[], io: Io): St
     });
   }
   const help = `${io.command} --help`;
-  return new StreamsqlError('USAGE', message.replace(/\.$/, ''), {
-    hint: near === undefined ? `see ${help}` : near.replace(/^\(Did you mean (.*)\?\)$/s, 'did you mean $1?'),
-    cause: thrown,
-  });
+  return new StreamsqlError(
+    'USAGE',
+    message.replace(/\.$/, '').replace(' is invalid. it takes', ' is invalid: it takes'),
+    {
+      hint: near === undefined ? `see ${help}` : near.replace(/^\(Did you mean (.*)\?\)$/s, 'did you mean $1?'),
+      cause: thrown,
+    },
+  );
 }

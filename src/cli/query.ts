@@ -17,21 +17,22 @@ export async function queryCommand(
 ): Promise<number> {
   if (text.trim() === '')
     throw new StreamsqlError('USAGE', 'the SQL is empty', { hint: `${io.command} query ${db} "SELECT …"` });
-  const tables = await pointing({ name: '<query>', text }, () => read(db, resolve(io.cwd, db), text));
+  const tables = await pointing({ name: '<query>', text }, () => read(db, text, io));
   const texts = tables.map((table) => formatTable(table, flags.format, io.stdout));
   io.stdout.write(texts.join(flags.format === 'json' ? '' : '\n'));
   return 0;
 }
 
-async function read(db: string, path: string, text: string): Promise<readonly Table[]> {
+async function read(db: string, text: string, io: Io): Promise<readonly Table[]> {
   if (db === ':memory:') {
     throw new StreamsqlError('USAGE', 'a database in memory ends with its run', {
       hint: 'name the file that a run wrote, such as the one given with --db',
     });
   }
+  const path = resolve(io.cwd, db);
   if (!existsSync(path)) {
     throw new StreamsqlError('FILE_MISSING', `there is no database ${db}`, {
-      hint: 'streamsql run FILE.sql makes FILE.duckdb in the current folder',
+      hint: `${io.command} run FILE.sql makes FILE.duckdb in the current folder`,
     });
   }
   if (statSync(path).isDirectory()) throw new StreamsqlError('FILE_MISSING', `${db} is a folder, not a database`);
