@@ -15,7 +15,7 @@ export function statusLine(start: Start, progress: Progress, columns: number): s
 /** For a log: the same facts without a bar. */
 export function logText(start: Start, progress: Progress): string {
   const fraction = start.bounded ? fractionDone(start, progress.sources) : undefined;
-  return printable(fraction === undefined ? liveText(progress) : `${percent(fraction)}  ${liveText(progress)}`);
+  return printable(liveText(progress, fraction));
 }
 
 /**
@@ -45,13 +45,14 @@ function barText(fraction: number, progress: Progress): string {
   return [notices(progress), `${bar} ${percent(fraction).padStart(4)} | ${facts}`].filter(Boolean).join(' | ');
 }
 
-function liveText(progress: Progress): string {
+function liveText(progress: Progress, fraction?: number): string {
   const parts = [
     notices(progress),
+    fraction === undefined ? '' : `${percent(fraction)} read`,
     `epoch ${count(progress.epoch)}`,
     `${count(progress.rowsIn)} rows`,
     `${rate(progress.rowsPerSecond)} rows/s`,
-    lag(progress.sources),
+    fraction === undefined ? lag(progress.sources) : '',
     ...progress.sources.flatMap((source) => watermark(source, progress.sources.length > 1)),
   ];
   return parts.filter(Boolean).join(' | ');

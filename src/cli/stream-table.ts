@@ -3,6 +3,9 @@ import { cellText, isNumeric } from './cell.ts';
 import { columnWidths, gridLine } from './grid.ts';
 import { printable } from './printable.ts';
 
+/** So that numbers may grow a while without leaving their column. */
+const NUMBER_WIDTH = 8;
+
 /**
  * Rows that keep coming, an epoch at a time: the header stands once, and again when another sink has written between.
  * Columns only grow, so later rows stay in line with earlier ones as far as they can.
@@ -17,7 +20,9 @@ export class StreamTables {
     const header = columns.map(({ name }) => printable(name));
     const cells = rows.map((row) => columns.map(({ type }, i) => cellText(row[i], type)));
     const before = this.widths.get(sink) ?? [];
-    const widths = columnWidths([header, ...cells], columns.length).map((width, i) => Math.max(width, before[i] ?? 0));
+    const widths = columnWidths([header, ...cells], columns.length).map((width, i) =>
+      Math.max(width, before[i] ?? (isNumeric(columns[i]?.type ?? '') ? NUMBER_WIDTH : 0)),
+    );
     this.widths.set(sink, widths);
     const right = columns.map(({ type }) => isNumeric(type));
     const lines = cells.map((line) => gridLine(line, widths, right));

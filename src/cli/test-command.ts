@@ -1,4 +1,3 @@
-import { relative, resolve } from 'node:path';
 import type { Dependencies } from './dependencies.ts';
 import type { Io } from './io.ts';
 import { styleFor } from './style.ts';
@@ -13,8 +12,7 @@ export async function testCommand(
 ): Promise<number> {
   const style = styleFor(io.stdout, io.env);
   const color = style.red('') !== '';
-  const here = paths.map((path) => relative(process.cwd(), resolve(io.cwd, path)) || '.');
-  const { passed, failed } = await calls.runTests(here, {
+  const { passed, failed } = await calls.runTests(paths, {
     update: flags.update === true,
     onLine: (text) => io.stdout.write(`${text}\n`),
     color,

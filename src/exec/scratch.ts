@@ -13,6 +13,9 @@ const SHARED_MEMORY = '/dev/shm';
  */
 export function openScratch(root = existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir()): ScratchPool {
   const folder = mkdtempSync(join(root, 'streamsql-'));
+  // A process that is told to end at once takes its folder along; the memory would stay taken otherwise.
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   const all: PooledFile[] = [];
   const free: PooledFile[] = [];
   return {
@@ -25,7 +28,8 @@ export function openScratch(root = existsSync(SHARED_MEMORY) ? SHARED_MEMORY : t
     },
     close(): void {
       for (const file of all) file.close();
-      rmSync(folder, { recursive: true, force: true });
+      remove();
+      process.off('exit', remove);
     },
   };
 }
