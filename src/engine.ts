@@ -102,6 +102,7 @@ class StreamEngine implements Engine {
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
+  private timeZone = 'UTC';
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -165,7 +166,8 @@ class StreamEngine implements Engine {
       case 'timezone':
       case 'time zone':
         try {
-          await this.parts.connection.run(sql`SET GLOBAL TimeZone = ${value}`);
+          await this.parts.connection.run(sql`SET TimeZone = ${value}`);
+          this.timeZone = value;
         } catch {
           throw new StreamsqlError('OPTION', `there is no time zone '${value}'`, {
             span: valueSpan,
@@ -200,6 +202,13 @@ class StreamEngine implements Engine {
     }
   }
 
+  /** A connection in the time zone of the file. The one that writes the results has none of its own: it stays in UTC. */
+  private async connectInZone(): Promise<DuckConnection> {
+    const connection = await this.parts.connect();
+    await connection.run(sql`SET TimeZone = ${this.timeZone}`);
+    return connection;
+  }
+
   private async setting(name: string): Promise<string | undefined> {
     switch (name.toLowerCase()) {
       case 'timezone':
@@ -227,7 +236,7 @@ class StreamEngine implements Engine {
     this.ran = { graph, plan };
     this.scratch = openScratch();
     const runtime = new Runtime({
-      plan, graph, session: this.session, decodeConnection: await this.parts.connect(),
+      plan, graph, session: this.session, decodeConnection: await this.connectInZone(),
       scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, ...this.settings, emit,
       now: this.parts.host.now ?? Date.now,
       pollAll: this.parts.host.pollAll === true,
@@ -289,7 +298,7 @@ class StreamEngine implements Engine {
 
   async query(select: string): Promise<ResultTable> {
     await this.openResults(this.parts.options.db ?? ':memory:');
-    const reader = await this.parts.connect();
+    const reader = await this.connectInZone();
     try {
       await reader.run(sql`USE res`);
       return await reader.table(raw(select));

@@ -36,7 +36,7 @@ export async function keepLate(
       await context.session.run(
         refuser.id,
         sql`INSERT INTO ${LATE_STAGING}
-          SELECT ${literal(view)}, l.${source}, l.${partition}, l.${offset}, CAST(l.watermark AS TIMESTAMP), l.partly,
+          SELECT ${literal(view)}, l.${source}, l.${partition}, l.${offset}, make_timestamp(epoch_us(l.watermark)), l.partly,
             CAST(to_json(struct_pack(${join(visible)})) AS VARCHAR)
           FROM (${refused}) l JOIN ${operator.lateRows} t ON t.${partition} = l.${partition} AND t.${offset} = l.${offset}
           WHERE l.${source} = ${late.name}`,
