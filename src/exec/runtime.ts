@@ -127,6 +127,8 @@ export class Runtime {
           await running;
           running = this.process(prepared);
           running.catch(() => undefined);
+          // A tick has brought nothing: it is over before anyone is asked for more.
+          if (batches.length === 0) await running;
         }
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();

@@ -67,7 +67,7 @@ export class JoinOperator implements Operator {
         columns,
         state,
         twin,
-        delta: deltaTable(name),
+        delta: twin?.delta ?? deltaTable(name),
         rows: false,
       });
     });
