@@ -1,5 +1,6 @@
 import type { Chunk, PartitionState, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
+import { sql } from '../base/sql.ts';
 import { rowsQuery, type Feed } from './feed-rows.ts';
 import type { Delivery } from './slicing.ts';
 import { TestError } from './test-error.ts';
@@ -41,7 +42,8 @@ export class FeedReader implements SourceReader {
 
   private async fits(rows: readonly Delivery[]): Promise<string | undefined> {
     try {
-      await this.context.query(rowsQuery(this.feed, rows));
+      // As text, for not every value has a form in JavaScript.
+      await this.context.query(sql`SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (${rowsQuery(this.feed, rows)})`);
       return undefined;
     } catch (error) {
       if (error instanceof StreamsqlError) throw error;

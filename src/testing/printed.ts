@@ -19,7 +19,7 @@ export class Printed {
   of(sink: string): Found {
     const found = [...this.tables].find(([name]) => sameName(name, sink))?.[1];
     if (found === undefined) return { kind: 'text', lines: ['nothing'] };
-    return { kind: 'table', table: { header: found.columns, rows: found.rows }, ordered: false };
+    return { kind: 'table', table: { header: found.columns, rows: [...found.rows] }, ordered: false };
   }
 }
 

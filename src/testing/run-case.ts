@@ -53,6 +53,7 @@ class RunningCase {
   private engine: Engine | undefined;
   private running: Promise<void> | undefined;
   private failure: Failure | undefined;
+  private failureExpected = false;
   private clockMoved = false;
 
   constructor(file: TestFile, test: TestCase, slicing: Slicing) {
@@ -76,14 +77,15 @@ class RunningCase {
     if (answers.length < this.actions.length && this.failure === undefined) this.start();
     for (const action of this.actions) {
       if (this.problem !== undefined) return;
-      if (this.failure !== undefined && !(action.kind === 'expect' && action.expectation.kind === 'error')) {
-        return this.fail(this.failure.error, action.span);
-      }
+      if (this.failure !== undefined && !this.mayFollow(action)) return this.fail(this.failure.error, action.span);
       await this.act(action);
     }
-    const last = this.actions.at(-1);
-    const told = last?.kind === 'expect' && last.expectation.kind === 'error';
-    if (this.failure !== undefined && !told) this.fail(this.failure.error);
+    if (this.failure !== undefined && !this.failureExpected) this.fail(this.failure.error);
+  }
+
+  /** After an error comes EXPECT ERROR, and then only what looks at what the run left. */
+  private mayFollow(action: Action): boolean {
+    return action.kind === 'expect' && (this.failureExpected || action.expectation.kind === 'error');
   }
 
   /** Opens the engine and lets it have the SQL under test, and what SHOW, DESCRIBE and EXPLAIN are expected to say. */
@@ -198,13 +200,13 @@ class RunningCase {
     await this.settle();
     switch (expectation.kind) {
       case 'query': {
-        if (this.failure !== undefined) return this.fail(this.failure.error, action.span);
+        if (this.failure !== undefined && !this.failureExpected) return this.fail(this.failure.error, action.span);
         const table = await this.query(expectation.sql, action.span);
         this.found.push({ expect: action, found: { kind: 'table', table, ordered: expectation.ordered } });
         return;
       }
       case 'printed':
-        if (this.failure !== undefined) return this.fail(this.failure.error, action.span);
+        if (this.failure !== undefined && !this.failureExpected) return this.fail(this.failure.error, action.span);
         this.found.push({ expect: action, found: this.printed.of(expectation.sink.text) });
         return;
       case 'error': {
@@ -212,6 +214,7 @@ class RunningCase {
           throw new TestError('TEST_FAILED', 'an error was expected, and there was none', action.span);
         const { error, source } = this.failure;
         if (error instanceof TestError) throw error;
+        this.failureExpected = true;
         const lines = renderError(error, source).split('\n');
         this.found.push({ expect: action, found: { kind: 'text', lines: lines.map((line) => line.trimEnd()) } });
       }

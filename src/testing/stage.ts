@@ -42,6 +42,7 @@ export class Stage {
 
   private openReader(source: Parameters<OpenReader>[0], context: SourceContext): SourceReader {
     const turnstile = new Turnstile();
+    context.signal.addEventListener('abort', () => turnstile.shut(), { once: true });
     const { name } = source;
     const records = this.records.filter((record) => sameName(record.source.text, name));
     const reader = isFed(this.feeding, name, source.connector)
