@@ -7,17 +7,20 @@ export interface TextTable {
 /** A value as DuckDB prints it; in quotes where it would not be read back as it is. */
 export function cellText(value: string | null): string {
   if (value === null) return 'NULL';
-  const plain = value !== '' && value === value.trim() && value !== 'NULL' && !/^'|[|\r\n\t]/.test(value);
+  const plain =
+    value !== '' && value === value.trim() && value !== 'NULL' && !/^'|\|/.test(value) && !CONTROL.test(value);
   if (plain) return value;
   const escaped = value.replaceAll("'", "''");
-  if (!/[\r\n\t]/.test(escaped)) return `'${escaped}'`;
-  const inner = escaped
-    .replaceAll('\\', '\\\\')
-    .replaceAll('\n', '\\n')
-    .replaceAll('\r', '\\r')
-    .replaceAll('\t', '\\t');
+  if (!CONTROL.test(escaped)) return `'${escaped}'`;
+  const inner = escaped.replaceAll('\\', '\\\\').replaceAll(new RegExp(CONTROL, 'gu'), escapeOf);
   return `E'${inner}'`;
 }
+
+/** What a terminal or a reader would not take as text. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const escapeOf = (character: string): string =>
+  ESCAPES[character] ?? `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
 
 /** `a | b` lines with aligned columns: the header, then the rows. Numbers stand to the right. */
 export function tableLines(table: TextTable): readonly string[] {

@@ -32,7 +32,8 @@ export async function judge(file: TestFile, test: TestCase, slicing: Slicing, up
     if (update) refills.push({ block: expect.block, lines: foundLines(what) });
     else problems.push(expect.block.lines === undefined ? unwritten(expect, what) : difference(expect, lines ?? []));
   }
-  if (problem !== undefined) problems.push({ lines: () => problem.text.split('\n').map((line) => `  ${line}`) });
+  if (problem !== undefined)
+    problems.push({ lines: () => problem.text.split('\n').map((line) => printable(`  ${line}`)) });
   return { slicing, problems, refills, sliceable: test.steps.some((step) => step.kind === 'feed') };
 }
 
@@ -52,10 +53,13 @@ function shown(expect: Expect, about: string, diff: readonly DiffLine[]): Proble
         `  ${file.name}:${line}: ${first}`,
         `  ${style.dim(about)}`,
         ...diff.map(({ mark, text }) => {
-          const whole = `    ${mark} ${text}`.trimEnd();
+          const whole = printable(`    ${mark} ${text}`.trimEnd());
           return mark === '-' ? style.red(whole) : mark === '+' ? style.green(whole) : whole;
         }),
       ];
     },
   };
 }
+
+/** Data may stand in a message: nothing of it is to steer a terminal. */
+const printable = (line: string): string => line.replaceAll(/\p{Cc}/gu, '\u{FFFD}');

@@ -96,7 +96,12 @@ function readUsing(cursor: TokenCursor): Using {
 function extend(test: TestCase | undefined, text: string, statement: Written): TestCase {
   if (test === undefined) throw refuse(statement.tokens, 'this belongs to no TEST');
   const word = stepWord(statement.tokens);
-  if (word !== undefined) return { ...test, steps: [...test.steps, readStep(word, text, statement)] };
+  if (word !== undefined) {
+    if (word !== 'EXPECT' && test.steps.some((step) => step.kind === 'end')) {
+      throw refuse(statement.tokens, 'after END comes nothing but EXPECT');
+    }
+    return { ...test, steps: [...test.steps, readStep(word, text, statement)] };
+  }
   if (test.steps.length > 0) {
     throw refuse(
       statement.tokens,

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { renderError, StreamsqlError, type SourceText, type Span } from '../base/errors.ts';
 import { open, type Engine } from '../engine.ts';
 import type { Found } from './compare.ts';
@@ -8,6 +8,7 @@ import { cellText } from './expected-table.ts';
 import { answerFound, Printed } from './printed.ts';
 import { slice, type Action, type Delivery, type Slicing } from './slicing.ts';
 import { Stage } from './stage.ts';
+import { textsUnderTest } from './subject.ts';
 import { TestError } from './test-error.ts';
 import type { Expect, TestCase, TestFile } from './test-file.ts';
 
@@ -103,7 +104,7 @@ class RunningCase {
       this.stage.host,
     );
     this.engine = engine;
-    for (const source of this.texts()) {
+    for (const source of textsUnderTest(this.file, this.test)) {
       try {
         await engine.sql(source.text, source.name);
       } catch (error) {
@@ -122,30 +123,6 @@ class RunningCase {
     }
   }
 
-  private texts(): readonly SourceText[] {
-    const { common, text } = this.file;
-    const { using, sql } = this.test;
-    const texts: SourceText[] = [];
-    if (common !== undefined) texts.push({ name: 'common sql', text: text.slice(common.start, common.end) });
-    if (using !== undefined) texts.push({ name: basename(using.path), text: this.read(using.path, using.span) });
-    if (sql !== undefined) texts.push({ name: 'sql', text: text.slice(sql.start, sql.end) });
-    return texts;
-  }
-
-  private read(path: string, span: Span): string {
-    const full = resolve(dirname(this.file.path), path);
-    try {
-      return readFileSync(full, 'utf8');
-    } catch (error) {
-      throw new TestError(
-        'FILE_MISSING',
-        `${path} cannot be read: ${messageOf(error)}`,
-        span,
-        'the path is relative to the test file',
-      );
-    }
-  }
-
   private start(): void {
     this.running = this.needEngine()
       .run({
@@ -158,7 +135,7 @@ class RunningCase {
       .then(
         () => undefined,
         (error: unknown) => {
-          this.failure = asFailure(error, this.texts().at(-1));
+          this.failure = asFailure(error, textsUnderTest(this.file, this.test).at(-1));
         },
       );
   }
@@ -167,6 +144,8 @@ class RunningCase {
     switch (action.kind) {
       case 'epoch':
         this.clockMoved = false;
+        await this.whileRunning(this.stage.atRest());
+        if (this.failure === undefined) this.stage.checkSources(action.records);
         return this.whileRunning(this.stage.epoch(action.records));
       case 'clock':
       case 'advance':

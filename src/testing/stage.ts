@@ -23,7 +23,6 @@ export class Stage {
   private committed: (() => void) | undefined;
   private begin: () => void = () => undefined;
   private readonly begun = new Promise<void>((resolve) => (this.begin = resolve));
-  private ended = false;
 
   constructor(clock: number, feeding: Feeding, records: readonly Delivery[]) {
     this.clock = clock;
@@ -63,7 +62,6 @@ export class Stage {
   /** Runs one epoch of these records, in which the clock may have moved; done when it is committed. */
   async epoch(records: readonly Delivery[]): Promise<void> {
     await this.atRest();
-    this.checkSources(records);
     const chunks: { turnstile: Turnstile; chunks: readonly Chunk[] }[] = [];
     for (const { name, reader, turnstile } of this.readers) {
       const own = records.filter((record) => sameName(record.source.text, name));
@@ -75,9 +73,9 @@ export class Stage {
     await (records.length > 0 ? committed : this.atRest());
   }
 
-  private checkSources(records: readonly Delivery[]): void {
+  /** Refuses records that nobody would read; once the run has begun. */
+  checkSources(records: readonly Delivery[]): void {
     for (const { source } of records) {
-      if (this.ended) throw new TestError('SYNTAX', 'nothing can be fed after END', source.span);
       if (this.readers.some(({ name }) => sameName(name, source.text))) continue;
       const names = this.readers.map(({ name }) => name).join(', ');
       throw new TestError(
@@ -97,7 +95,6 @@ export class Stage {
 
   /** The input ends: what is fed is over, and other sources run to their end. */
   end(): void {
-    this.ended = true;
     for (const { reader } of this.readers) reader.end();
   }
 
