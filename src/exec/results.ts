@@ -107,7 +107,7 @@ export class Results {
 
   private async apply(table: ViewTable): Promise<void> {
     const { view, operator } = table;
-    const delta = operator.delta(false);
+    const delta = table.live && operator instanceof AggregateOperator ? operator.upserts() : operator.delta(false);
     const sources = view.node.columns.map((column) => ident(column.name));
     if (!table.live) {
       await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta}`);

@@ -23,6 +23,10 @@ export function identityColumns(node: PlanNode): readonly string[] {
     }
     case 'aggregate':
       return node.keys.map((_, i) => `$i${i}`);
+    // What has no arrival of its own is told apart by all that it says.
+    case 'cogroup':
+    case 'match':
+      return node.columns.map((column) => column.name);
   }
 }
 
@@ -34,6 +38,8 @@ export function demandIdentity(node: PlanNode): void {
     case 'source':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
@@ -52,6 +58,8 @@ export function demandWatermark(node: PlanNode): void {
     case 'source':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return;
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
@@ -72,6 +80,8 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
       return node.eventTime === undefined ? [] : [node];
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return [];
     case 'select': {
       const [only, second] = streaming(node);

@@ -50,7 +50,7 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
   const id = context.nextId(join ? 'join' : hint);
   await context.service.declare(id, columns);
   return {
-    kind: 'select', id, columns, appendOnly: true, demand: newDemand(),
+    kind: 'select', id, columns, appendOnly: inputs.every((input) => input.node.appendOnly), demand: newDemand(),
     inputs, from: from.sql, where, projection: printed, bounds,
   }; // prettier-ignore
 }
