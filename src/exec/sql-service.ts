@@ -220,7 +220,7 @@ function asBindError(error: unknown, bound: MappedText | undefined): StreamsqlEr
   return new StreamsqlError(syntax ? 'SYNTAX' : 'BIND', said, {
     span,
     hint:
-      /^Scalar Function with name proctime /.test(said) ? 'declare it as a column of the source: pt AS PROCTIME()'
+      said.startsWith('Scalar Function with name proctime ') ? 'declare it as a column of the source: pt AS PROCTIME()'
       : candidates === undefined || candidates.includes('(') ? undefined
       : `did you mean ${candidates.split(',')[0]?.trim()}?`, // prettier-ignore
     cause: error,
