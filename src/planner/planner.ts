@@ -21,6 +21,8 @@ import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
 import { compileQuery } from './query.ts';
+import { refuseEmitOptions } from './refuse-emit-options.ts';
+import { refusePrimaryKey } from './refuse-primary-key.ts';
 import { unique } from './block.ts';
 import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
@@ -104,6 +106,7 @@ export class Planner {
     const text = script.text.slice(statement.span.start, statement.span.end);
     switch (statement.kind) {
       case 'create-source':
+        refusePrimaryKey(statement);
         if (statement.word === 'table' && around.targets.has(statement.name.text.toLowerCase()))
           return this.declareSink(statement, text);
         return this.createSource(statement, text);
@@ -347,6 +350,7 @@ export class Planner {
 
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
+    refuseEmitOptions(query.emit);
     await this.host.service.parse(query.sql);
     const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
       throw this.nearTable(error);

@@ -24,7 +24,7 @@ CREATE SINK s AS SELECT avg(distance) AS d FROM taxi_trips WITH (connector = 'ka
 CREATE SINK s INTO t AS SELECT 1;
 --- RisingWave: function; refused UNSUPPORTED: CREATE FUNCTION is not supported
 CREATE FUNCTION gcd(a int, b int) RETURNS int LANGUAGE python AS $$ def gcd(a, b): pass $$;
---- RisingWave: table; refused UNSUPPORTED: PRIMARY KEY is not supported here
+--- RisingWave: table; refused UNSUPPORTED: CREATE TABLE without WITH is not supported
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR);
 --- RisingWave: filtering by now
 CREATE MATERIALIZED VIEW recent AS SELECT * FROM sales WHERE sale_date > NOW() - INTERVAL '1 week';
