@@ -1,11 +1,12 @@
 import { StreamsqlError, unreachable } from '../base/errors.ts';
-import { inOrder, inputsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
+import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import { JoinOperator } from './operators/join.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { SelectOperator } from './operators/select.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
+import { TableOperator } from './operators/table.ts';
 import { UnionOperator } from './operators/union.ts';
 import { WindowOperator } from './operators/window.ts';
 import type { Session } from './session.ts';
@@ -24,8 +25,7 @@ export class Graph {
       isShared: (node) => shared.has(node),
       viewsOf: (node) => readers.get(node) ?? [],
     };
-    const roots = [...plan.views.map((view) => view.node), ...plan.sinks.map((sink) => sink.node)];
-    this.operators = inOrder(roots).map((node) => {
+    this.operators = inOrder(rootsOf(plan)).map((node) => {
       const operator = make(context, node);
       this.byNode.set(node, operator);
       return operator;
@@ -42,6 +42,10 @@ export class Graph {
     return this.operators.filter((operator) => operator instanceof SourceOperator);
   }
 
+  get tables(): readonly TableOperator[] {
+    return this.operators.filter((operator) => operator instanceof TableOperator);
+  }
+
   async open(): Promise<void> {
     for (const operator of this.operators) await operator.open();
   }
@@ -55,6 +59,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
   switch (node.kind) {
     case 'source':
       return new SourceOperator(context, node);
+    case 'table':
+      return new TableOperator(context, node);
     case 'static':
       return new StaticOperator(context, node);
     case 'select':

@@ -9,6 +9,7 @@ export function identityColumns(node: PlanNode): readonly string[] {
   switch (node.kind) {
     case 'source':
       return [HIDDEN.partition, HIDDEN.offset];
+    case 'table':
     case 'static':
       return [];
     case 'select':
@@ -32,6 +33,7 @@ export function demandIdentity(node: PlanNode): void {
   node.demand.identity = true;
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
     case 'aggregate':
       return;
@@ -50,6 +52,7 @@ export function demandWatermark(node: PlanNode): void {
   node.demand.watermark = true;
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
     case 'aggregate':
       return;
@@ -70,6 +73,7 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
     case 'source':
       return node.eventTime === undefined ? [] : [node];
+    case 'table':
     case 'static':
     case 'aggregate':
       return [];

@@ -232,7 +232,7 @@ class FromCompiler {
 
   private async input(node: AstNode, alias: string, found: Relational): Promise<Part> {
     const wrapped = this.environment.wrap === undefined ? found : await this.environment.wrap(found, alias);
-    if (!wrapped.node.appendOnly) {
+    if (!wrapped.node.appendOnly && !['table', 'select'].includes(wrapped.node.kind)) {
       throw refuse(
         this.context,
         node,

@@ -1,9 +1,9 @@
-import { expressions, isNode, nodes, type AstNode } from './ast.ts';
+import { expressions, isNode, nodes, text, type AstNode } from './ast.ts';
 import { compileAggregate } from './aggregate.ts';
 import { hasAggregates, resolveBlock, type Block } from './block.ts';
 import { checkModifiers } from './check.ts';
 import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
-import { compileFrom, type FromEnvironment } from './from.ts';
+import { baseTables, compileFrom, type FromEnvironment } from './from.ts';
 import { groupWindow } from './group-window.ts';
 import { selectNode } from './select-node.ts';
 
@@ -39,8 +39,19 @@ export async function compileSelect(
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
     throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
   }
+  const streams = from.scope.relations.filter(({ input }) => input !== undefined && input.node.kind !== 'static');
+  const changing = streams.find((relation) => relation.input?.node.appendOnly === false);
+  if (changing !== undefined && (grouped || streams.length > 1)) {
+    throw refuse(
+      context,
+      baseTables(fromNode).find((table) => aliasOf(table) === changing.alias) ?? fromNode,
+      `${changing.alias} changes rows that it gave before, and ${grouped ? 'aggregates over' : 'joins with'} changing results are not supported yet`,
+    );
+  }
   return grouped ? compileAggregate(block, node['aggregate_handling'] === 'FORCE_AGGREGATES') : plainSelect(block);
 }
+
+const aliasOf = (table: AstNode): string => text(table['alias']) || text(table['table_name']);
 
 async function plainSelect(block: Block): Promise<Relational> {
   const projection = block.items.map((item) => ({ name: item.name, expression: item.expression }));

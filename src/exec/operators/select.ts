@@ -44,6 +44,10 @@ export function blockSql(node: SelectNode, relations: ReadonlyMap<string, Sql>, 
   if (withLateness && only !== undefined && streams.length === 1) {
     projection.push(...Object.values(LATENESS).map((name) => sql`${ident(only.alias, name)} AS ${ident(name)}`));
   }
+  if (!node.appendOnly) {
+    const weights = streams.filter((input) => !input.node.appendOnly).map((input) => ident(input.alias, '$n'));
+    projection.push(sql`${join(weights, ' * ')} AS "$n"`);
+  }
   const where = node.where === undefined ? sql`` : sql` WHERE ${raw(node.where)}`;
   return sql`SELECT ${join(projection)} FROM ${splice(node, relations)}${where}`;
 }
