@@ -28,7 +28,7 @@ export interface RunOptions {
   /** Aborting it ends the run in good order: the batch is finished and committed. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
-  /** Go on after the input has ended, until the signal aborts: tables may still change. */
+  /** A run that reads no source, only tables, ends after its first epoch; with this it goes on until the signal aborts. */
   readonly keepOpen?: boolean;
 }
 

@@ -24,7 +24,7 @@ export interface RuntimeHost {
   readonly tables: Tables;
   /** What changes the tables while the stream runs. */
   readonly changes: ChangeQueue;
-  /** Go on after the input's end, for the tables may change: until the signal aborts. */
+  /** Without sources: go on until the signal aborts, for the tables may change. */
   readonly keepOpen: boolean;
   readonly parallelism: number;
   readonly batchIntervalMs: number;
@@ -162,7 +162,8 @@ export class Runtime {
   }
 
   private inputEnded(): boolean {
-    return !this.host.keepOpen && this.sources.every((source) => source.exhausted && source.pending === undefined);
+    if (this.sources.length === 0) return !this.host.keepOpen;
+    return this.sources.every((source) => source.exhausted && source.pending === undefined);
   }
 
   /** A quiet stream's batches are at least the interval apart, so that each is worth its statements. */

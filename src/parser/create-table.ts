@@ -1,4 +1,4 @@
-import { closing, splitArguments } from './brackets.ts';
+import { closing, withDepth } from './brackets.ts';
 import { skipComment } from './columns.ts';
 import { rewrite, spanOf, type ScriptContext } from './rewrite.ts';
 import type { CreateTable } from './statements.ts';
@@ -40,22 +40,28 @@ export function readTable(
   const asQuery = tokens[(close ?? open - 1) + 1]?.key === 'AS';
   const inside = close === undefined || asQuery ? undefined : tokens.slice(open + 1, close);
   const definition =
-    inside === undefined
-      ? tokens
-      : [...tokens.slice(0, open + 1), ...splitArguments(inside).flatMap(readItem), ...tokens.slice(close)];
+    inside === undefined ? tokens : [...tokens.slice(0, open + 1), ...readItems(inside), ...tokens.slice(close)];
   const sql = { ...rewrite(context, definition), span: spanOf(tokens) };
   return { kind: 'create-table', name, ifNotExists, sql, span: spanOf(tokens) };
 }
 
 const CONSTRAINTS: ReadonlySet<string> = new Set(['PRIMARY', 'UNIQUE', 'CHECK', 'FOREIGN', 'CONSTRAINT']);
 
-/** A column with its type in DuckDB's spelling, or a constraint as it stands. */
-function readItem(item: { readonly comma: Token | undefined; readonly tokens: readonly Token[] }): readonly Token[] {
-  const comma = item.comma === undefined ? [] : [item.comma];
-  const [name, type] = item.tokens;
-  const computed = type?.key === 'AS' || type?.key === 'GENERATED';
-  if (name === undefined || CONSTRAINTS.has(name.key) || !isName(type) || computed) return [...comma, ...item.tokens];
-  const cursor = new TokenCursor(item.tokens.slice(1));
-  const read = readType(cursor);
-  return [...comma, name, ...read, ...cursor.rest()];
+/** The columns with their types in DuckDB's spelling, and the constraints as they stand. */
+function readItems(tokens: readonly Token[]): readonly Token[] {
+  const cursor = new TokenCursor(tokens);
+  const items: Token[] = [];
+  while (!cursor.done) {
+    const [name, type] = [cursor.peek(), cursor.peek(1)];
+    const computed = type?.key === 'AS' || type?.key === 'GENERATED';
+    if (name !== undefined && !CONSTRAINTS.has(name.key) && isName(type) && !computed) {
+      items.push(cursor.next(), ...readType(cursor));
+    }
+    const rest = cursor.rest();
+    const comma = withDepth(rest).findIndex(({ token, depth }) => depth === 0 && token.key === ',');
+    const item = comma === -1 ? rest : rest.slice(0, comma + 1);
+    items.push(...item);
+    cursor.jump(cursor.index + item.length);
+  }
+  return items;
 }
