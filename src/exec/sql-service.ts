@@ -201,23 +201,27 @@ function selectOf(expression: Expression): AstNode {
   }; // prettier-ignore
 }
 
-/** DuckDB's error as ours. With errors_as_json it carries a position: the binder's counts bytes, the parser's code points. */
-function asBindError(error: unknown, bound: MappedText | undefined): StreamsqlError {
+/**
+ * DuckDB's error as ours. With errors_as_json it carries a position: the binder's counts bytes, the parser's code points.
+ * `before`: how much stands before the user's text.
+ */
+export function asBindError(error: unknown, bound: MappedText | undefined, before = DESCRIBE.length): StreamsqlError {
   const message = error instanceof Error ? error.message : String(error);
   const json = /\{.*\}/s.exec(message)?.[0];
   let details: Record<string, string | undefined> = {};
   try {
-    details = json === undefined || bound === undefined ? {} : (JSON.parse(json) as Record<string, string | undefined>);
+    details = json === undefined ? {} : (JSON.parse(json) as Record<string, string | undefined>);
   } catch {
     details = {};
   }
   const syntax = (details['exception_type'] ?? message).startsWith('Parser');
   const said = firstLine(details['exception_message'] ?? message);
-  const at = Number(details['position'] ?? Number.NaN) - DESCRIBE.length;
+  const at = Number(details['position'] ?? Number.NaN) - before;
   const candidates = details['candidates'];
   const span =
     bound === undefined || Number.isNaN(at) ? bound?.span : syntax ? fromCodePoints(bound, at) : fromBytes(bound, at);
-  return new StreamsqlError(syntax ? 'SYNTAX' : 'BIND', said, {
+  const constraint = details['exception_type'] === 'Constraint';
+  return new StreamsqlError(syntax ? 'SYNTAX' : constraint ? 'CONSTRAINT' : 'BIND', said, {
     span,
     hint:
       said.startsWith('Scalar Function with name proctime ') ? 'declare it as a column of the source: pt AS PROCTIME()'

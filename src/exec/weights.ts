@@ -1,18 +1,16 @@
 import { HIDDEN, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
+import { tellingApart } from './same-row.ts';
 
 /** SQL of multisets: rows with a weight, `$n`. */
 
 export const WEIGHT = ident(HIDDEN.weight);
 
-/** What rows are grouped by to be the same: GROUP BY takes NULL and NaN as equal to themselves, and -0.0 as 0.0 too. */
-export function sameness(columns: readonly Column[]): readonly Sql[] {
-  const names = columns.map((column) => ident(column.name));
-  const signs = columns
-    .filter((column) => column.type === 'DOUBLE' || column.type === 'FLOAT')
-    .map((column) => sql`signbit(${ident(column.name)})`);
-  return [...names, ...signs];
-}
+/** What rows are grouped by to be the same. */
+const sameness = (columns: readonly Column[]): readonly Sql[] => [
+  ...columns.map((column) => ident(column.name)),
+  ...tellingApart(columns),
+];
 
 /** Each distinct row once, with the sum of its weights; those of weight 0 are gone. */
 export function consolidated(relation: Sql, columns: readonly Column[]): Sql {

@@ -85,11 +85,36 @@ export interface CreateSink extends Base {
   readonly query: Query | undefined;
 }
 
+/** CREATE TABLE without WITH, AS a query or not: its rows come by INSERT. */
+export interface CreateTable extends Base {
+  readonly kind: 'create-table';
+  readonly name: Name;
+  readonly ifNotExists: boolean;
+  /** The whole statement. */
+  readonly sql: MappedText;
+}
+
+/** INSERT INTO as a sink and a table may both have it. */
 export interface InsertInto extends Base {
   readonly kind: 'insert';
   readonly target: Name;
   readonly columnNames: readonly Name[];
   readonly query: Query;
+  /** The whole statement, for where the target is a table. */
+  readonly sql: MappedText;
+}
+
+/** UPDATE, DELETE, and INSERT as only a table may have it. */
+export interface ChangeTable extends Base {
+  readonly kind: 'change';
+  readonly verb: 'insert' | 'update' | 'delete';
+  readonly target: Name;
+  /** The whole statement. */
+  readonly sql: MappedText;
+  /** An INSERT that may leave out or change rows: OR REPLACE, ON CONFLICT. */
+  readonly conflicts: boolean;
+  /** The columns that an UPDATE assigns. */
+  readonly assigned: readonly string[];
 }
 
 export interface Select extends Base {
@@ -132,7 +157,18 @@ export interface Explain extends Base {
 }
 
 export type Statement =
-  CreateSource | CreateView | CreateSink | InsertInto | Select | SetOption | Drop | Show | Describe | Explain;
+  | CreateSource
+  | CreateTable
+  | CreateView
+  | CreateSink
+  | InsertInto
+  | ChangeTable
+  | Select
+  | SetOption
+  | Drop
+  | Show
+  | Describe
+  | Explain;
 
 export interface Script {
   readonly name: string;

@@ -9,6 +9,7 @@ export function identityColumns(node: PlanNode): readonly string[] {
   switch (node.kind) {
     case 'source':
       return [HIDDEN.partition, HIDDEN.offset];
+    case 'table':
     case 'static':
       return [];
     case 'select':
@@ -36,6 +37,7 @@ export function demandIdentity(node: PlanNode): void {
   node.demand.identity = true;
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
     case 'aggregate':
     case 'cogroup':
@@ -56,6 +58,7 @@ export function demandWatermark(node: PlanNode): void {
   node.demand.watermark = true;
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
     case 'aggregate':
     case 'cogroup':
@@ -78,6 +81,7 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
     case 'source':
       return node.eventTime === undefined ? [] : [node];
+    case 'table':
     case 'static':
     case 'aggregate':
     case 'cogroup':

@@ -6,7 +6,7 @@ import type { Column } from '../base/schema.ts';
  * bound; what varies from epoch to epoch (delta, old or new state of an input) is spliced in place of its `$inN` name.
  */
 export type PlanNode =
-  SourceNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode | CogroupNode | MatchNode;
+  SourceNode | TableNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode | CogroupNode | MatchNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -53,6 +53,14 @@ export interface SourceNode extends Common {
   readonly proctime: readonly string[];
   /** The event time column and how far its watermark trails, microseconds. */
   readonly eventTime: { readonly column: string; readonly delay: bigint; readonly zoned: boolean } | undefined;
+}
+
+/** A table that INSERT, UPDATE and DELETE change. */
+export interface TableNode extends Common {
+  readonly kind: 'table';
+  readonly name: string;
+  /** The columns of its PRIMARY KEY; none where it has none. */
+  readonly key: readonly string[];
 }
 
 /** A table that does not change while the stream runs: a file, a constant. Read once, at the start. */
@@ -240,17 +248,31 @@ export interface SinkTarget {
 /** All that a run does. */
 export interface Plan {
   readonly sources: readonly SourceNode[];
+  /** All that there are, read by a view or not. */
+  readonly tables: readonly TableNode[];
   readonly views: readonly MaterializedView[];
   readonly sinks: readonly SinkTarget[];
   /** The SELECTs of the file, in its order, for the end of the run. */
   readonly closing: readonly { readonly text: string; readonly sql: string }[];
 }
 
-/** The plan of views and sinks, with the sources that they read. */
-export function planOf(views: Plan['views'], sinks: Plan['sinks'], closing: Plan['closing']): Plan {
-  const roots = [...views.map((view) => view.node), ...sinks.map((sink) => sink.node)];
-  return { sources: inOrder(roots).filter((node) => node.kind === 'source'), views, sinks, closing };
+/** The plan of views, sinks and tables, with the sources that they read. */
+export function planOf(
+  views: Plan['views'],
+  sinks: Plan['sinks'],
+  closing: Plan['closing'],
+  tables: Plan['tables'] = [],
+): Plan {
+  const roots = rootsOf({ views, sinks, tables });
+  return { sources: inOrder(roots).filter((node) => node.kind === 'source'), tables, views, sinks, closing };
 }
+
+/** The nodes whose deltas go somewhere. */
+export const rootsOf = (plan: Pick<Plan, 'views' | 'sinks' | 'tables'>): readonly PlanNode[] => [
+  ...plan.tables,
+  ...plan.views.map((view) => view.node),
+  ...plan.sinks.map((sink) => sink.node),
+];
 
 /** Nodes of a plan in an order in which each comes after its inputs. */
 export function inOrder(roots: readonly PlanNode[]): readonly PlanNode[] {
@@ -269,6 +291,7 @@ export function inOrder(roots: readonly PlanNode[]): readonly PlanNode[] {
 export function inputsOf(node: PlanNode): readonly PlanNode[] {
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
       return [];
     case 'select':

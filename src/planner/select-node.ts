@@ -46,11 +46,12 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
     });
   }
   if (bounds?.clock === 'event') streams.forEach((relation) => relation.input && demandWatermark(relation.input.node));
+  const appendOnly = inputs.every((input) => input.node.appendOnly);
   const columns = await outputColumns(block, projection, printed, streams, bounds);
   const id = context.nextId(join ? 'join' : hint);
   await context.service.declare(id, columns);
   return {
-    kind: 'select', id, columns, appendOnly: inputs.every((input) => input.node.appendOnly), demand: newDemand(),
+    kind: 'select', id, columns, appendOnly, demand: newDemand(),
     inputs, from: from.sql, where, projection: printed, bounds,
   }; // prettier-ignore
 }

@@ -190,7 +190,15 @@ export async function windowNode(context: QueryContext, input: Relational, call:
   const kept = input.columns.filter((old) => !added.some((fresh) => sameName(fresh.name, old.name)));
   const columns = [...kept, ...added];
   await context.service.declare(id, columns);
-  return { kind: 'window', id, columns, appendOnly: true, demand: newDemand(), input: input.node, window };
+  return {
+    kind: 'window',
+    id,
+    columns,
+    appendOnly: input.node.appendOnly,
+    demand: newDemand(),
+    input: input.node,
+    window,
+  };
 }
 
 /**
