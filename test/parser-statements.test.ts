@@ -43,6 +43,7 @@ test('a source with each kind of column', () => {
       { kind: 'proctime', name: name('pt') },
       { kind: 'computed', name: name('later'), expression: "proctime() + INTERVAL '1 DAY'" },
     ],
+    primaryKey: [],
     watermark: {
       column: name('dateTime', '`dateTime`'),
       expression: `"dateTime" - INTERVAL '4 SECOND'`,
@@ -68,6 +69,26 @@ test('the words STREAM and TABLE, and a source without columns', () => {
   expect(word("CREATE STREAM s WITH (connector = 'nexmark')")).toEqual(['stream', 0]);
   expect(word("CREATE TABLE s (a INT) WITH ('connector' = 'file')")).toEqual(['table', 1]);
   expect(word('CREATE SOURCE s WITH ()')).toEqual(['source', 0]);
+});
+
+const KEYS: readonly (readonly [columns: string, key: readonly string[]])[] = [
+  ['id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED', ['id']],
+  ['id BIGINT PRIMARY KEY, name STRING NOT NULL', ['id']],
+  ["id BIGINT NOT NULL PRIMARY KEY NOT ENFORCED COMMENT 'who', name STRING NULL", ['id']],
+  ['PRIMARY KEY (`b`, A), a INT, b INT', ['b', 'a']],
+  ["a INT, k INT METADATA FROM 'key', CONSTRAINT pk PRIMARY KEY (a, k) NOT ENFORCED, WATERMARK FOR a AS a", ['a', 'k']],
+  ['id BIGINT CONSTRAINT pk PRIMARY KEY, name STRING', ['id']],
+  ['id BIGINT NOT NULL', []],
+];
+
+test.each(KEYS)('the key of (%s)', (columns, key) => {
+  const text = `CREATE TABLE s (${columns}) WITH ('connector' = 'x')`;
+  const source = only(text);
+  if (source.kind !== 'create-source') throw new Error('no source');
+  expect(source.primaryKey.map((column) => column.text)).toEqual(key);
+  for (const { text: column, span } of source.primaryKey) {
+    expect(text.slice(span.start, span.end).replaceAll('`', '').toLowerCase()).toBe(column);
+  }
 });
 
 const SELECT_A = { sql: 'SELECT a', emit: undefined };

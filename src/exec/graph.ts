@@ -1,7 +1,9 @@
 import { StreamsqlError, unreachable } from '../base/errors.ts';
 import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
+import { CogroupOperator } from './operators/cogroup.ts';
 import { JoinOperator } from './operators/join.ts';
+import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { SelectOperator } from './operators/select.ts';
 import { SourceOperator } from './operators/source.ts';
@@ -19,10 +21,12 @@ export class Graph {
   constructor(session: Session, plan: Plan) {
     const readers = readersOf(plan);
     const shared = sharedNodes(plan);
+    const read = new Set([...plan.sinks.map((sink) => sink.node), ...inOrder(rootsOf(plan)).flatMap((node) => inputsOf(node))]);
     const context: OperatorContext = {
       session,
       operator: (node) => this.operator(node),
       isShared: (node) => shared.has(node),
+      isRead: (node) => read.has(node),
       viewsOf: (node) => readers.get(node) ?? [],
     };
     this.operators = inOrder(rootsOf(plan)).map((node) => {
@@ -71,6 +75,10 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return new UnionOperator(context, node);
     case 'aggregate':
       return new AggregateOperator(context, node);
+    case 'cogroup':
+      return new CogroupOperator(context, node);
+    case 'match':
+      return new MatchOperator(context, node);
     default:
       return unreachable(node);
   }

@@ -128,7 +128,7 @@ export class Results {
 
   private async apply(table: ViewTable): Promise<void> {
     const { view, operator } = table;
-    const delta = operator.delta(false);
+    const delta = table.live && operator instanceof AggregateOperator ? operator.upserts() : operator.delta(false);
     const sources = view.node.columns.map((column) => ident(column.name));
     if (!table.live && !view.node.appendOnly) {
       const renamed = view.columns.map(

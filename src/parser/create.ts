@@ -2,6 +2,7 @@ import type { Option } from '../base/options.ts';
 import { withDepth } from './brackets.ts';
 import { readTable, seesTable } from './create-table.ts';
 import { readColumns, readNames, skipComment } from './columns.ts';
+import { refuseKeys } from './constraints.ts';
 import { readQuery } from './query.ts';
 import type { ScriptContext } from './rewrite.ts';
 import type { CreateSink, CreateSource, CreateTable, CreateView, Query } from './statements.ts';
@@ -59,7 +60,7 @@ function createSource(
   const ifNotExists = readIfNotExists(cursor);
   const name = cursor.name(`a ${word}`);
   if (word === 'table' && seesTable(cursor)) return readTable(context, cursor, name, ifNotExists);
-  const { columns, watermark } = readColumns(context, cursor);
+  const { columns, primaryKey, watermark } = readColumns(context, cursor);
   skipComment(cursor);
   refuseAs(cursor, word);
   for (const clause of ['PARTITIONED', 'DISTRIBUTED', 'LIKE', 'APPEND', 'ON', 'INCLUDE']) {
@@ -75,7 +76,7 @@ function createSource(
   refuseAs(cursor, word);
   refuseEncode(cursor);
   cursor.end();
-  return { kind: 'create-source', word, name, ifNotExists, columns, watermark, options, span };
+  return { kind: 'create-source', word, name, ifNotExists, columns, primaryKey, watermark, options, span };
 }
 
 function refuseAs(cursor: TokenCursor, word: string): void {
@@ -112,7 +113,8 @@ function createView(
 function createSink(context: ScriptContext, cursor: TokenCursor, span: Create['span']): CreateSink {
   const ifNotExists = readIfNotExists(cursor);
   const name = cursor.name('a sink');
-  const { columns, watermark } = readColumns(context, cursor);
+  const { columns, watermark, ...constraints } = readColumns(context, cursor);
+  refuseKeys('a sink', constraints);
   if (watermark !== undefined) throw cursor.error('SYNTAX', 'a sink has no watermark', watermark.span);
   skipComment(cursor);
   if (cursor.sees('INTO')) {

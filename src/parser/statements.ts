@@ -19,7 +19,15 @@ export interface MappedText {
   origin(offset: number): number;
 }
 
-export type Emit = { readonly kind: 'changes' | 'on-window-close'; readonly span: Span };
+/** When a view's rows are given. `span` covers the whole clause. */
+export interface Emit {
+  readonly kind: 'changes' | 'on-window-close';
+  readonly span: Span;
+  /** The interval of `EMIT [CHANGES] EVERY …`: changes are gathered for that long. */
+  readonly every?: MappedText | undefined;
+  /** The interval of `ALLOWED LATENESS …`: for that long after its close a window is still corrected. */
+  readonly allowedLateness?: MappedText | undefined;
+}
 
 /** A SELECT (with its CTEs, set operations, VALUES), EMIT lifted off and the dialect's spellings rewritten. */
 export interface Query {
@@ -52,6 +60,8 @@ export interface CreateSource extends Base {
   readonly name: Name;
   readonly ifNotExists: boolean;
   readonly columns: readonly ColumnDefinition[];
+  /** The columns of PRIMARY KEY, in its order; empty where none is declared. */
+  readonly primaryKey: readonly Name[];
   readonly watermark: WatermarkDefinition | undefined;
   readonly options: readonly Option[];
 }

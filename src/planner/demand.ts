@@ -24,6 +24,10 @@ export function identityColumns(node: PlanNode): readonly string[] {
     }
     case 'aggregate':
       return node.keys.map((_, i) => `$i${i}`);
+    // What has no arrival of its own is told apart by all that it says.
+    case 'cogroup':
+    case 'match':
+      return node.columns.map((column) => column.name);
   }
 }
 
@@ -36,6 +40,8 @@ export function demandIdentity(node: PlanNode): void {
     case 'table':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
@@ -55,6 +61,8 @@ export function demandWatermark(node: PlanNode): void {
     case 'table':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return;
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
@@ -76,6 +84,8 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'table':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return [];
     case 'select': {
       const [only, second] = streaming(node);

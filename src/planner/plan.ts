@@ -5,7 +5,8 @@ import type { Column } from '../base/schema.ts';
  * The logical plan: a graph of nodes, each a stream of change sets. Expressions are SQL text that DuckDB printed and
  * bound; what varies from epoch to epoch (delta, old or new state of an input) is spliced in place of its `$inN` name.
  */
-export type PlanNode = SourceNode | TableNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode;
+export type PlanNode =
+  SourceNode | TableNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode | CogroupNode | MatchNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -173,6 +174,57 @@ export interface AggregateNode extends Common {
   readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock } | undefined;
 }
 
+/** An input of an operator that keeps it whole: as a multiset of the columns that are read. */
+export interface KeptInput {
+  /** Its name in the operator's SQL. */
+  readonly placeholder: string;
+  readonly node: PlanNode;
+  readonly uses: readonly string[];
+}
+
+/**
+ * The general operator: what an epoch touched is answered anew. Inputs are kept as multisets by key; the user's own SQL runs
+ * over the rows of the touched keys, and the delta is its answer less the one that was kept. Without a key an epoch
+ * touches everything.
+ */
+export interface CogroupNode extends Common {
+  readonly kind: 'cogroup';
+  /** What it stands for: `over`, `top-n`, `except`. */
+  readonly title: string;
+  /** `keys`: the key over the input's own columns, one expression for each of the node's. */
+  readonly inputs: readonly (KeptInput & { readonly keys: readonly string[] })[];
+  /** A SELECT over the placeholders: the node's columns, then `$k0`…. */
+  readonly body: string;
+  /** `$k0`… */
+  readonly keys: readonly Column[];
+  readonly emit: 'changes' | 'on-window-close';
+  /** When a key is complete: at `watermark >= key + after`. */
+  readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock } | undefined;
+}
+
+/**
+ * A join of two inputs in which it matters whether a row has a match: outer, semi and anti joins. Its SQL names the
+ * sides `$l` and `$r`.
+ */
+export interface MatchNode extends Common {
+  readonly kind: 'match';
+  readonly left: KeptInput;
+  readonly right: KeptInput;
+  readonly on: string;
+  readonly gives: MatchGives;
+  /** Over `$l` and `$r`; of a row without a match the other side is NULL. */
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+  readonly bounds: JoinBounds | undefined;
+  readonly emit: 'changes' | 'on-window-close';
+}
+
+export interface MatchGives {
+  readonly pairs: boolean;
+  /** Rows of the left side alone: those with a match (semi), or those without (anti, left, full). */
+  readonly left: 'matched' | 'unmatched' | undefined;
+  readonly right: 'unmatched' | undefined;
+}
+
 /** A materialized view of the plan, kept as a table of the results database. */
 export interface MaterializedView {
   readonly name: string;
@@ -246,6 +298,10 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
       return node.inputs.map((input) => input.node);
     case 'union':
       return node.inputs;
+    case 'cogroup':
+      return node.inputs.map((input) => input.node);
+    case 'match':
+      return [node.left.node, node.right.node];
     case 'window':
     case 'aggregate':
       return [node.input];

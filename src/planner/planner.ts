@@ -23,6 +23,8 @@ import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
 import { compileQuery } from './query.ts';
+import { refuseEmitOptions } from './refuse-emit-options.ts';
+import { refusePrimaryKey } from './refuse-primary-key.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
@@ -47,6 +49,7 @@ export class Planner {
   private readonly host: PlannerHost;
   private catalog = new Catalog();
   private ids = 0;
+  private placeholders = 0;
 
   constructor(host: PlannerHost) {
     this.host = host;
@@ -130,6 +133,7 @@ export class Planner {
     const text = script.text.slice(statement.span.start, statement.span.end);
     switch (statement.kind) {
       case 'create-source':
+        refusePrimaryKey(statement);
         if (statement.word === 'table' && around.targets.has(statement.name.text.toLowerCase()))
           return this.declareSink(statement, text);
         return this.createSource(statement, text);
@@ -396,6 +400,7 @@ export class Planner {
 
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
+    refuseEmitOptions(query.emit);
     await this.host.service.parse(query.sql);
     const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
       throw this.nearTable(error);
@@ -431,7 +436,8 @@ export class Planner {
       root,
       emit,
       emitSpan: query.emit?.span,
-      nextId: (hint) => `${hint}${++this.ids}`,
+      // What stands in SQL alone is counted apart: the names of operators are shown.
+      nextId: (hint) => `${hint}${hint.startsWith('$') ? ++this.placeholders : ++this.ids}`,
       lookup: async (name, at) => {
         const entry = this.catalog.get(name);
         switch (entry?.kind) {
