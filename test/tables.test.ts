@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { raw, sql } from '../src/base/sql.ts';
@@ -12,15 +15,23 @@ const VIEWS: Readonly<Record<string, string>> = {
   vk: `SELECT b, x * 2 AS y FROM k WHERE a <> 3`,
   vr: `SELECT upper(b) AS b, x FROM r`,
   vu: `SELECT a % 2 AS odd, b FROM u WHERE b IS NOT NULL`,
+  counted: `SELECT b, count(*) AS n, count(x) AS xs, min(a) AS least FROM r GROUP BY b`,
+  joined: `SELECT k.a, r.b, r.x FROM k JOIN r ON k.a = r.a`,
+  outer_joined: `SELECT k.a, u.b FROM k LEFT JOIN u ON k.a = u.a`,
 };
 
 /** An engine whose run goes on, and a way to end it. */
-async function running(declarations: string): Promise<{ engine: Engine; end: () => Promise<unknown> }> {
+async function running(declarations: string): Promise<{ engine: Engine; end: () => Promise<void> }> {
   const engine = await open({ threads: 2 });
   await engine.sql(declarations);
   const abort = new AbortController();
   const run = engine.run({ signal: abort.signal, keepOpen: true });
-  return { engine, end: () => (abort.abort(), run.finally(() => engine.close())) };
+  const end = async (): Promise<void> => {
+    abort.abort();
+    await run;
+    await engine.close();
+  };
+  return { engine, end };
 }
 
 const number = fc.constantFrom('0', '1', '2', '3', '4');
@@ -162,8 +173,8 @@ describe('changes while the engine runs', () => {
 
 describe('a run over tables alone', () => {
   it('ends after its first epoch, and can be run again on the same database', async () => {
-    const folder = process.env['TMPDIR'] ?? '/tmp';
-    const db = `${folder}/streamsql-tables-${process.pid}.duckdb`;
+    const folder = mkdtempSync(join(tmpdir(), 'streamsql-tables-'));
+    const db = join(folder, 'out.duckdb');
     for (const a of [1, 2]) {
       const engine = await open({ db, threads: 2 });
       await engine.sql(
@@ -174,7 +185,6 @@ describe('a run over tables alone', () => {
       expect((await engine.query('SELECT t.a, v.a FROM t, v')).rows).toEqual([[a, a]]);
       await engine.close();
     }
-    const { rmSync } = await import('node:fs');
-    rmSync(db, { force: true });
+    rmSync(folder, { recursive: true });
   });
 });
