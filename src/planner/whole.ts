@@ -165,11 +165,11 @@ function bind(sql: string, inputs: readonly KeptInput[]): string {
   return bound;
 }
 
-/** Subqueries among the expressions of a block, not those in FROM nor those inside of subqueries. */
+/** Subqueries among the expressions of a block: not those in FROM, nor what a window call reads, nor those inside of subqueries. */
 export function subqueriesIn(value: Json): readonly AstNode[] {
   if (Array.isArray(value)) return value.flatMap((item: Json) => subqueriesIn(item));
   if (!isNode(value)) return [];
   if (value['class'] === 'SUBQUERY') return [value];
-  if (value['type'] === 'SUBQUERY' && !isExpression(value)) return [];
+  if (['SUBQUERY', 'TABLE_FUNCTION'].includes(text(value['type'])) && !isExpression(value)) return [];
   return Object.values(value).flatMap((child) => subqueriesIn(child));
 }
