@@ -1,6 +1,6 @@
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Chunk, ScratchPool } from '../../base/connector.ts';
-import { sql } from '../../base/sql.ts';
+import { ident, sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { shorten } from './json-scan.ts';
 import type { DeadLetter, DecodePlan } from './plan.ts';
