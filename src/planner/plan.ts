@@ -247,6 +247,11 @@ export interface CogroupNode extends Common {
   readonly inputs: readonly (KeptInput & { readonly keys: readonly string[] })[];
   /** A SELECT over the placeholders: the node's columns, then `$k0`…. */
   readonly body: string;
+  /**
+   * A SELECT of the rows of the one input, which is only ever added to, that can still matter: of the first n of a key none
+   * that is behind them ever will.
+   */
+  readonly matters: string | undefined;
   /** `$k0`… */
   readonly keys: readonly Column[];
   readonly emit: 'changes' | 'on-window-close';
