@@ -60,8 +60,7 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
     );
   }
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
-    if (readsInSubqueries(node)) throw new NeedsWhole();
-    throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
+    throw new NeedsWhole();
   }
   const ordered = orderedBlock(resolved, modifiers);
   const rows = await rowsOf(ordered.block, tree);

@@ -31,6 +31,8 @@ export class AggregateOperator implements Operator {
   private readonly values: DistinctValues;
   private produced = false;
   private signedRows = false;
+  /** Whether the output table holds rows, of this epoch or one before. */
+  private filled = false;
   /** The one group without keys is given out before any input: in the first epoch. */
   private unseen = true;
   /** Groups up to here have been given out; microseconds. */
@@ -137,6 +139,11 @@ export class AggregateOperator implements Operator {
       this.signedRows = this.produced;
     }
     await this.advance();
+    // Whoever reads it together with others asks for it in every epoch.
+    if (!this.produced && this.filled) {
+      await this.run(sql`TRUNCATE ${this.output}`);
+      this.filled = false;
+    }
   }
 
   private async append(rows: Sql, late: boolean): Promise<void> {
@@ -241,6 +248,7 @@ export class AggregateOperator implements Operator {
   private async write(select: Sql): Promise<void> {
     const rows = await this.context.session.run(this.node.id, sql`CREATE OR REPLACE TABLE ${this.output} AS ${select}`);
     this.produced = rows > 0;
+    this.filled = rows > 0;
   }
 
   /** Gives out and drops the groups that the watermark has completed. */
