@@ -140,7 +140,7 @@ export class AggregateOperator implements Operator {
     }
     await this.advance();
     // Whoever reads it together with others asks for it in every epoch.
-    if (!this.produced && this.filled) {
+    if (this.node.appendOnly && !this.produced && this.filled) {
       await this.run(sql`TRUNCATE ${this.output}`);
       this.filled = false;
     }
