@@ -188,6 +188,8 @@ export interface AggregateCall {
   readonly sql: string;
   /** How it merges from partial results; undefined where it must see the rows. */
   readonly merge: AggregateMerge | undefined;
+  /** count(DISTINCT …): its only partial is how many values an epoch's rows bring that the group did not have. */
+  readonly distinct: { readonly argument: string; readonly filter: string | undefined } | undefined;
 }
 
 export interface AggregateMerge {
@@ -209,11 +211,14 @@ export interface AggregateKey {
   readonly role: 'plain' | 'window_start' | 'window_end' | 'window_time';
 }
 
-/** GROUP BY over append-only input. */
+/** GROUP BY over append-only input, or, `weighted`, over changing input by aggregates that can take back. */
 export interface AggregateNode extends Common {
   readonly kind: 'aggregate';
   /** Projects the keys (`$k0`…), the arguments (`$x0`…), filters and the identity. */
   readonly input: SelectNode;
+  readonly weighted: boolean;
+  /** DISTINCT over rows that are only added: a group is given when it is first seen, and never again. */
+  readonly firsts: boolean;
   readonly keys: readonly AggregateKey[];
   readonly calls: readonly AggregateCall[];
   /** Over `$k…` and `$a…`. */
@@ -247,6 +252,11 @@ export interface CogroupNode extends Common {
   readonly inputs: readonly (KeptInput & { readonly keys: readonly string[] })[];
   /** A SELECT over the placeholders: the node's columns, then `$k0`…. */
   readonly body: string;
+  /**
+   * A SELECT of the rows of the one input, which is only ever added to, that can still matter: of the first n of a key none
+   * that is behind them ever will.
+   */
+  readonly matters: string | undefined;
   /** `$k0`… */
   readonly keys: readonly Column[];
   readonly emit: 'changes' | 'on-window-close';
