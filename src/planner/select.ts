@@ -63,7 +63,7 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
     if (readsInSubqueries(node)) throw new NeedsWhole();
     throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
   }
-  const ordered = orderedBlock(resolved, modifiers);
+  const ordered = orderedBlock(resolved, readModifiers(context, tree));
   const rows = await rowsOf(ordered.block, tree);
   const unlike = modifiers.distinct ? await distinctNode(context, rows) : rows;
   return topN(context, unlike, modifiers, ordered.orders, ordered.on);
