@@ -15,6 +15,7 @@ import type { Block } from './block.ts';
 import { newDemand, refuse, type Relational } from './context.ts';
 import { demandIdentity, demandWatermark, identityColumns } from './demand.ts';
 import { print } from './expressions.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import { overInput, ownWindow, windowRole, type OwnWindow } from './own-window.ts';
 import type { AggregateCall, AggregateKey, AggregateNode, PlanColumn, TimeAttribute } from './plan.ts';
 import { selectNode } from './select-node.ts';
@@ -199,6 +200,10 @@ function substituteKeys(
     if (name !== undefined) return { ...columnRef(name), alias: text(node['alias']) };
     const column = block.from.scope.plainColumn(node);
     if (column !== undefined) {
+      // A scalar subquery beside the aggregates: it is no key, and the same for every group.
+      const { alias } = column.relation;
+      const scalars = block.from.scope.relations.filter((relation) => relation.qualifiedOnly === true);
+      if (scalars.some((scalar) => scalar.within?.relation.alias === alias)) throw new NeedsWhole();
       throw refuse(block.context, node, `column ${column.column.name} must appear in GROUP BY or inside an aggregate`);
     }
     return undefined;

@@ -27,7 +27,7 @@ import { refuseEmitOptions } from './refuse-emit-options.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
-import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
+import { at, physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost, TableHost {
   /** A SELECT that reads no source: bound against the empty tables of views. */
@@ -436,7 +436,7 @@ export class Planner {
       emitSpan: query.emit?.span,
       // What stands in SQL alone is counted apart: the names of operators are shown.
       nextId: (hint) => `${hint}${hint.startsWith('$') ? ++this.placeholders : ++this.ids}`,
-      lookup: async (name, at) => {
+      lookup: async (name, node) => {
         const entry = this.catalog.get(name);
         switch (entry?.kind) {
           case 'source':
@@ -447,13 +447,13 @@ export class Planner {
           case 'materialized':
             return { node: entry.view.node, columns: entry.view.columns };
           case 'sink':
-            throw refuse(context, at, `${name} is a sink: rows go in, none come out`);
+            throw refuse(context, node, `${name} is a sink: rows go in, none come out`);
           case undefined:
             return undefined;
         }
       },
     };
-    const relational = await compileQuery(context, root);
+    const relational = await at(query.sql.span, () => compileQuery(context, root));
     if (relational.node.kind === 'static')
       throw refuse(context, root, 'a view reads from a source; this query reads none');
     const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);

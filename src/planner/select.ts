@@ -62,7 +62,7 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
     throw new NeedsWhole();
   }
-  const ordered = orderedBlock(resolved, modifiers);
+  const ordered = orderedBlock(resolved, readModifiers(context, tree));
   const rows = await rowsOf(ordered.block, tree);
   const unlike = modifiers.distinct ? await distinctNode(context, rows) : rows;
   return topN(context, unlike, modifiers, ordered.orders, ordered.on);

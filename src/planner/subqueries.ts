@@ -140,6 +140,8 @@ async function innerSide(
   }
   const relational = await uncorrelated(() => environment.compileQuery(inner));
   const [first] = relational.columns;
+  // Rows compared with rows.
+  if (any && relational.columns.length > 1) throw new NeedsWhole();
   const right: Gathered = {
     node: relational.node,
     relations: [{ relation: { alias: '$q', columns: relational.columns, input: undefined, merged: new Set() }, names: relational.node.columns.map((column) => column.name) }],
