@@ -2,6 +2,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
 import { ident, raw } from '../base/sql.ts';
 import type { AstNode } from './ast.ts';
+import { closingKey } from './closing.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { demandWatermark } from './demand.ts';
 import type { CogroupNode, PlanColumn, TimeAttribute } from './plan.ts';
@@ -24,7 +25,7 @@ export async function cogroupNode(context: QueryContext, request: CogroupRequest
   const described = await context.service.describe(raw(bound(request)));
   const keys: Column[] = described.slice(described.length - count).map((column, i) => ({ name: `$k${i}`, type: column.type }));
   const plain = request.inputs.every((input) => input.node.appendOnly);
-  const at = plain ? request.keyTimes.findIndex((time) => time?.window !== undefined) : -1;
+  const at = plain ? closingKey(request.keyTimes) : -1;
   const time = request.keyTimes[at];
   const close = time === undefined ? undefined : { column: `$k${at}`, after: time.after, clock: time.clock };
   const emit = context.emit;

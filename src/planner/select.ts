@@ -1,7 +1,7 @@
 import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
 import { compileAggregate } from './aggregate.ts';
 import {
-  columnPath, columnRef, expressions, fingerprint, isNode, nodes, text, walk,
+  columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, nodes, text, walk,
   type AstNode, type Expression,
 } from './ast.ts'; // prettier-ignore
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
@@ -9,12 +9,14 @@ import { refuse, refuseWord, type QueryContext, type Relational } from './contex
 import { distinctNode } from './distinct.ts';
 import { compileFrom, type FromEnvironment } from './from.ts';
 import type { Mentioned } from './gather.ts';
-import { groupWindow } from './group-window.ts';
+import { groupWindow, type GroupWindow } from './group-window.ts';
 import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
 import { selectNode } from './select-node.ts';
-import { unnest } from './subqueries.ts';
+import { sessionsOf } from './session-node.ts';
+import { unnest, type Unnested } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
+import type { WindowCall } from './window-calls.ts';
 import { compileWhole, NeedsWhole } from './whole.ts';
 
 /** Compiles one SELECT … FROM … WHERE … GROUP BY … HAVING … QUALIFY … ORDER BY … LIMIT, clause by clause. */
@@ -43,10 +45,11 @@ async function clauseByClause(
   const mentioned = mentionedColumns(node);
   const window = await groupWindow(context, expressions(node['group_expressions']));
   const whole = await compileFrom(context, { ...environment, wrap: window?.wrap, mentioned }, fromNode);
-  if (window !== undefined && window.alias() === undefined) {
+  if (window !== undefined && window.session === undefined && window.alias() === undefined) {
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
-  const { from, node: tree } = await unnest(context, environment, whole, node, mentioned);
+  const unnested = await unnest(context, environment, whole, node, mentioned);
+  const { from, node: tree } = window?.session === undefined ? unnested : await inSessions(context, unnested, { ...window, session: window.session }, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
   if (
     nodes(node['group_expressions']).length > 0 &&
@@ -69,6 +72,14 @@ async function clauseByClause(
   const rows = await rowsOf(ordered.block, tree);
   const unlike = modifiers.distinct ? await distinctNode(context, rows) : rows;
   return topN(context, unlike, modifiers, ordered.orders, ordered.on);
+}
+
+/** The block over the sessions of its rows: WHERE has been applied below them. */
+async function inSessions(context: QueryContext, block: Unnested, window: GroupWindow & { session: WindowCall }, mentioned: Mentioned): Promise<Unnested> {
+  const { from, node } = block;
+  const sessions = await sessionsOf(context, from, conjuncts(node['where_clause']), window.session, node, mentioned);
+  window.stands(sessions.alias);
+  return { from: sessions.from, node: { ...node, where_clause: null } };
 }
 
 async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
