@@ -14,6 +14,8 @@ import {
   type Json,
 } from './ast.ts';
 import { checkExpression } from './check.ts';
+import { StreamsqlError } from '../base/errors.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
@@ -121,7 +123,7 @@ class FromCompiler {
     const inner = isNode(node['subquery']) ? node['subquery']['node'] : undefined;
     if (!isNode(inner)) throw refuse(this.context, node, 'this subquery is not supported');
     const alias = text(node['alias']) || this.context.nextId('$subquery');
-    return this.input(node, alias, await this.environment.compileQuery(inner));
+    return this.input(node, alias, await uncorrelated(() => this.environment.compileQuery(inner)));
   }
 
   private async tableFunction(node: AstNode, left: readonly Relation[]): Promise<Part> {
@@ -142,9 +144,9 @@ class FromCompiler {
     const declared = names.length > 0 ? `(${names.map((column) => ident(column).text).join(', ')})` : '';
     const sql = `${printed}${ordinality} AS ${ident(alias).text}${declared}`;
     const tables = left.map((relation) => relationOf(relation));
-    const columns = await this.context.service.describe(
-      raw(`SELECT ${ident(alias).text}.* FROM ${[...tables, sql].join(', ')}`),
-    );
+    // Not by `alias.*`: DuckDB finds the alias of UNNEST … WITH ORDINALITY twice.
+    const described = await this.context.service.describe(raw(`SELECT * FROM ${[...tables, sql].join(', ')}`));
+    const columns = described.slice(left.reduce((sum, relation) => sum + relation.columns.length, 0));
     return {
       relations: [{ alias, columns, input: undefined, merged: new Set() }],
       sql,
@@ -233,7 +235,9 @@ class FromCompiler {
           .filter((relation) => relation.hidden !== true && relation.starless !== true)
           .flatMap((relation) => relation.columns.map((column) => column.name))
           .filter((name) =>
-            right.some((relation) => relation.hidden !== true && relation.columns.some((column) => sameName(column.name, name))),
+            right.some(
+              (relation) => relation.hidden !== true && relation.columns.some((column) => sameName(column.name, name)),
+            ),
           )
       : named;
     const conditions = shared.map((name) => {
@@ -246,7 +250,13 @@ class FromCompiler {
   }
 
   /** Outer, semi and anti joins become a node of their own, which stands for the relations of both sides. */
-  private async match(node: AstNode, type: string, left: Part, right: Part, before: readonly Relation[]): Promise<Part> {
+  private async match(
+    node: AstNode,
+    type: string,
+    left: Part,
+    right: Part,
+    before: readonly Relation[],
+  ): Promise<Part> {
     if (!['LEFT', 'RIGHT', 'FULL', 'OUTER', 'SEMI', 'ANTI'].includes(type))
       throw refuse(this.context, node, `${type} JOIN of streams is not supported`);
     if (before.length > 0 && [left, right].some((part) => part.opaque))
@@ -255,13 +265,31 @@ class FromCompiler {
     const { conditions, merged } = this.joinConditions(node, left.relations, right.relations);
     const sides: Gathered[] = [];
     for (const part of [left, right]) {
-      const from = { scope: new Scope(part.relations), sql: part.sql, conditions: part.conditions, opaque: part.opaque };
+      const from = {
+        scope: new Scope(part.relations),
+        sql: part.sql,
+        conditions: part.conditions,
+        opaque: part.opaque,
+      };
       sides.push(await gather(this.context, from, [], this.environment.mentioned));
     }
     const [l, r] = sides as [Gathered, Gathered];
     const coalesced = kind === 'RIGHT' || kind === 'FULL' ? [...merged] : [];
-    const made = await matchNode(this.context, { kind, left: l, right: r, on: conditions, innerFirst: false, using: coalesced, at: node });
-    return this.standing(made, left.relations.filter((relation) => relation.hidden !== true).length, merged, made.using);
+    const made = await matchNode(this.context, {
+      kind,
+      left: l,
+      right: r,
+      on: conditions,
+      innerFirst: false,
+      using: coalesced,
+      at: node,
+    });
+    return this.standing(
+      made,
+      left.relations.filter((relation) => relation.hidden !== true).length,
+      merged,
+      made.using,
+    );
   }
 
   private standing(
@@ -276,7 +304,13 @@ class FromCompiler {
     const synthetic =
       using.length === 0 || physical === undefined
         ? []
-        : [within({ alias, columns: using.map(({ column }) => column), input: undefined, merged: new Set() }, physical, using.map(({ name }) => name))];
+        : [
+            within(
+              { alias, columns: using.map(({ column }) => column), input: undefined, merged: new Set() },
+              physical,
+              using.map(({ name }) => name),
+            ),
+          ];
     const map = new Map(using.map(({ column }) => [column.name.toLowerCase(), alias]));
     const relations = from.scope.relations.map((relation, i) => {
       if (relation.hidden === true) return relation;
@@ -334,6 +368,16 @@ class FromCompiler {
       }),
     );
     return `SELECT * FROM (VALUES ${printed.join(', ')})`;
+  }
+}
+
+/** Compiles a subquery by itself: a name that only the query around it has makes that one be answered as a whole. */
+export async function uncorrelated<T>(compile: () => Promise<T>): Promise<T> {
+  try {
+    return await compile();
+  } catch (error) {
+    if (error instanceof StreamsqlError && error.code === 'BIND') throw new NeedsWhole();
+    throw error;
   }
 }
 

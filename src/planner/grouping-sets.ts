@@ -1,12 +1,12 @@
 import { raw } from '../base/sql.ts';
-import { isAggregate } from './aggregate-calls.ts';
+import { aggregatesOf, isAggregate } from './aggregate-calls.ts';
 import { compileAggregate } from './aggregate.ts';
 import { expressions, fingerprint, isExpression, replace, text, walk, type AstNode, type Expression, type Json } from './ast.ts'; // prettier-ignore
 import type { Block } from './block.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import { boundFrom } from './select-node.ts';
-import { unionAll } from './union.ts';
+import { unionAll } from './set-operation.ts';
 
 /** A grouping as GROUPING SETS, ROLLUP and CUBE ask for it: the keys of each set. */
 export type GroupingSets = readonly (readonly Expression[])[];
@@ -15,8 +15,7 @@ export type GroupingSets = readonly (readonly Expression[])[];
 export function groupingSets(node: AstNode, keys: readonly (readonly Expression[])[]): GroupingSets | undefined {
   const sets = Array.isArray(node['group_sets']) ? node['group_sets'] : [];
   const [only, second] = sets;
-  const plain = second === undefined && (!Array.isArray(only) || only.length === keys.length);
-  if (plain) return undefined;
+  if (only === undefined || (second === undefined && keys.length > 0)) return undefined;
   return sets.map((set: Json) => (Array.isArray(set) ? set : []).flatMap((index: Json) => keys[Number(index)] ?? []));
 }
 
@@ -26,15 +25,37 @@ export function groupingSets(node: AstNode, keys: readonly (readonly Expression[
  */
 export async function compileGroups(block: Block, all: boolean): Promise<Relational> {
   const { sets, context } = block;
-  if (sets === undefined) return compileAggregate(withGrouping(block, block.groups), all);
+  if (sets === undefined) {
+    const grouping = groupingCalls(block.items.map((item) => item.expression)).length > 0 || block.having !== undefined;
+    return compileAggregate(grouping ? withGrouping(block, block.groups) : block, all);
+  }
   const nulls = new Map<string, Expression>();
   for (const key of block.groups) {
     if (key.class !== 'CONSTANT') nulls.set(fingerprint(key), await typedNull(context, block, key));
   }
   const branches: Relational[] = [];
-  for (const set of sets) branches.push(await compileAggregate(withoutKeys(withGrouping(block, set), set, nulls), false));
+  for (const set of sets) {
+    const branch = withoutKeys(withGrouping(block, set), set, nulls);
+    branches.push(await compileAggregate(set.length === 0 && aggregatesOf(branch).length === 0 ? counting(branch) : branch, false));
+  }
   return unionAll(context, branches);
 }
+
+/** Without keys there is one group, also where nothing is asked of it. */
+const counting = (block: Block): Block => ({
+  ...block,
+  having: { class: 'COMPARISON', type: 'COMPARE_GREATERTHANOREQUALTO', alias: '', query_location: 0, left: COUNT, right: constant(0) }, // prettier-ignore
+});
+
+const COUNT: Expression = {
+  class: 'FUNCTION', type: 'FUNCTION', alias: '', query_location: 0, function_name: 'count_star', schema: '', children: [],
+  filter: null, order_bys: { type: 'ORDER_MODIFIER', orders: [] }, distinct: false, is_operator: false, export_state: false, catalog: '',
+}; // prettier-ignore
+
+const constant = (value: number): Expression => ({
+  class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: 0,
+  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value },
+}); // prettier-ignore
 
 /** GROUPING(…) calls among expressions. */
 export function groupingCalls(values: readonly Json[]): readonly Expression[] {
@@ -94,10 +115,7 @@ async function cast(context: QueryContext, value: string, type: string): Promise
   return item;
 }
 
-function bigint(value: number, alias: string): Expression {
-  const constant = { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: 0, value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value } }; // prettier-ignore
-  return {
-    class: 'CAST', type: 'OPERATOR_CAST', alias, query_location: 0, child: constant,
-    cast_type: { id: 'BIGINT', type_info: null }, try_cast: false,
-  }; // prettier-ignore
-}
+const bigint = (value: number, alias: string): Expression => ({
+  class: 'CAST', type: 'OPERATOR_CAST', alias, query_location: 0, child: constant(value),
+  cast_type: { id: 'BIGINT', type_info: null }, try_cast: false,
+}); // prettier-ignore

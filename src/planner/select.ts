@@ -1,14 +1,14 @@
 import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
-import { compileAggregate } from './aggregate.ts';
 import {
-  columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, nodes, text, walk,
+  columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, text, walk,
   type AstNode, type Expression,
 } from './ast.ts'; // prettier-ignore
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
-import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
+import { refuse, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
 import { compileFrom, type FromEnvironment } from './from.ts';
 import type { Mentioned } from './gather.ts';
+import { compileGroups, groupingCalls } from './grouping-sets.ts';
 import { groupWindow, type GroupWindow } from './group-window.ts';
 import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
@@ -17,7 +17,8 @@ import { sessionsOf } from './session-node.ts';
 import { unnest, type Unnested } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
 import type { WindowCall } from './window-calls.ts';
-import { compileWhole, NeedsWhole } from './whole.ts';
+import { NeedsWhole } from './needs-whole.ts';
+import { compileWhole } from './whole.ts';
 
 /** Compiles one SELECT … FROM … WHERE … GROUP BY … HAVING … QUALIFY … ORDER BY … LIMIT, clause by clause. */
 export async function compileSelect(
@@ -33,11 +34,7 @@ export async function compileSelect(
   }
 }
 
-async function clauseByClause(
-  context: QueryContext,
-  environment: FromEnvironment,
-  node: AstNode,
-): Promise<Relational> {
+async function clauseByClause(context: QueryContext, environment: FromEnvironment, node: AstNode): Promise<Relational> {
   const modifiers = readModifiers(context, node);
   const fromNode = node['from_table'];
   if (!isNode(fromNode)) throw refuse(context, node, 'a view reads from a source; this SELECT has no FROM');
@@ -51,19 +48,6 @@ async function clauseByClause(
   const unnested = await unnest(context, environment, whole, node, mentioned);
   const { from, node: tree } = window?.session === undefined ? unnested : await inSessions(context, unnested, { ...window, session: window.session }, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
-  if (
-    nodes(node['group_expressions']).length > 0 &&
-    Array.isArray(node['group_sets']) &&
-    node['group_sets'].length > 1
-  ) {
-    throw refuseWord(
-      context,
-      nodes(node['group_expressions'])[0] ?? node,
-      'BY',
-      'GROUPING SETS, ROLLUP and CUBE are not supported yet',
-      'write one view for each grouping',
-    );
-  }
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
     if (readsInSubqueries(node)) throw new NeedsWhole();
     throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
@@ -83,20 +67,28 @@ async function inSessions(context: QueryContext, block: Unnested, window: GroupW
 }
 
 async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
-  const everything = [...block.items.map((item) => item.expression), ...(block.qualify === undefined ? [] : [block.qualify])];
+  const everything = [
+    ...block.items.map((item) => item.expression),
+    ...(block.qualify === undefined ? [] : [block.qualify]),
+  ];
   const all = node['aggregate_handling'] === 'FORCE_AGGREGATES';
-  const grouped = block.groups.length > 0 || all || hasAggregates(block);
+  const grouped = block.groups.length > 0 || block.sets !== undefined || all || hasAggregates(block);
   const windows = windowsIn(everything);
-  if (windows.length === 0 && block.qualify === undefined) return grouped ? compileAggregate(block, all) : plainSelect(block);
+  if (windows.length === 0 && block.qualify === undefined)
+    return grouped ? compileGroups(block, all) : plainSelect(block);
   const groups = all
-    ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item) && windowsIn([item]).length === 0)
+    ? block.items
+        .map((item) => item.expression)
+        .filter((item) => !hasAggregate(block, item) && windowsIn([item]).length === 0)
     : block.groups;
   const over = { ...block, items: everything.map((expression, i) => ({ name: `$${i}`, expression })) };
   const below: readonly Item[] = grouped
-    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over)]).map((expression, i) => ({ name: `$c${i}`, expression }))
+    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over), ...groupingCalls(everything)]).map(
+        (expression, i) => ({ name: `$c${i}`, expression }),
+      )
     : columnsRead(block, everything);
   const base = { ...block, groups, items: below, qualify: undefined };
-  const relational = grouped ? await compileAggregate(base, false) : await plainSelect(base);
+  const relational = grouped ? await compileGroups(base, false) : await plainSelect(base);
   return overNode(block, {
     relational,
     items: block.items.map((item) => ({ name: item.name, expression: overItems(item.expression, below) })),
@@ -114,8 +106,10 @@ function orderedBlock(
   const taken = new Set(items.map((item) => item.name.toLowerCase()));
   const column = (expression: Expression): string => {
     const path = columnPath(expression);
-    const named = path.length === 1 ? block.items.find((item) => item.name.toLowerCase() === path[0]?.toLowerCase()) : undefined;
-    if (named !== undefined && (aliases.has(named.name.toLowerCase()) || block.from.scope.resolve(path) === undefined)) return named.name;
+    const named =
+      path.length === 1 ? block.items.find((item) => item.name.toLowerCase() === path[0]?.toLowerCase()) : undefined;
+    if (named !== undefined && (aliases.has(named.name.toLowerCase()) || block.from.scope.resolve(path) === undefined))
+      return named.name;
     const wanted = positional(expression, block.items) ?? resolve(expression, { windows: true });
     const known = items.find((item) => fingerprint(item.expression) === fingerprint(wanted));
     if (known !== undefined) return known.name;
@@ -158,7 +152,8 @@ function mentionedColumns(node: AstNode): Mentioned {
   walk(node, (inner) => {
     if (inner['class'] === 'STAR' || inner['ref_type'] === 'NATURAL') star = true;
     columnPath(inner).forEach((name) => names.add(name.toLowerCase()));
-    if (Array.isArray(inner['using_columns'])) inner['using_columns'].forEach((name) => names.add(text(name).toLowerCase()));
+    if (Array.isArray(inner['using_columns']))
+      inner['using_columns'].forEach((name) => names.add(text(name).toLowerCase()));
   });
   return star ? undefined : names;
 }

@@ -6,12 +6,10 @@ import {
 import { checkExpression } from './check.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
-import type { FromEnvironment } from './from.ts';
+import { baseTables, uncorrelated, type FromEnvironment } from './from.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import type { KeptInput, StaticNode } from './plan.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
-
-/** Thrown where a block cannot be taken apart: it is answered as a whole. */
-export class NeedsWhole extends Error {}
 
 interface Taken {
   readonly placeholder: string;
@@ -64,7 +62,8 @@ async function takeInputs(
 ): Promise<Json> {
   if (Array.isArray(value)) {
     const out: Json[] = [];
-    for (const item of value as readonly Json[]) out.push(await takeInputs(context, environment, item, shadowed, taken));
+    for (const item of value as readonly Json[])
+      out.push(await takeInputs(context, environment, item, shadowed, taken));
     return out;
   }
   if (!isNode(value)) return value;
@@ -76,13 +75,39 @@ async function takeInputs(
     if (WINDOW_FUNCTIONS.has(name) && environment.compileRelation !== undefined)
       return placeholderFor(context, value, await environment.compileRelation(value), taken);
   }
+  const derived = await derivedTable(context, environment, value, here);
+  if (derived !== undefined) return placeholderFor(context, value, derived, taken);
   const copy: Record<string, Json> = {};
-  for (const [key, child] of Object.entries(value)) copy[key] = await takeInputs(context, environment, child, here, taken);
+  for (const [key, child] of Object.entries(value))
+    copy[key] = await takeInputs(context, environment, child, here, taken);
   return copy;
 }
 
+/** A subquery in FROM by itself, if it names nothing of the query around it. */
+async function derivedTable(
+  context: QueryContext,
+  environment: FromEnvironment,
+  node: AstNode,
+  shadowed: ReadonlySet<string>,
+): Promise<Relational | undefined> {
+  const inner = isNode(node['subquery']) ? node['subquery']['node'] : undefined;
+  if (node['type'] !== 'SUBQUERY' || isExpression(node) || !isNode(inner)) return undefined;
+  if (baseTables(inner).some((table) => shadowed.has(text(table['table_name']).toLowerCase()))) return undefined;
+  // What is final by itself need not be so in here: this is about what changes.
+  if (context.emit !== 'changes') return undefined;
+  try {
+    const found = await uncorrelated(() => environment.compileQuery(inner));
+    return found.node.kind === 'static' ? undefined : found;
+  } catch (error) {
+    if (error instanceof NeedsWhole) return undefined;
+    throw error;
+  }
+}
+
 function withCteNames(node: AstNode, shadowed: ReadonlySet<string>): ReadonlySet<string> {
-  const names = nodes(isNode(node['cte_map']) ? node['cte_map']['map'] : null).map((entry) => text(entry['key']).toLowerCase());
+  const names = nodes(isNode(node['cte_map']) ? node['cte_map']['map'] : null).map((entry) =>
+    text(entry['key']).toLowerCase(),
+  );
   return names.length === 0 ? shadowed : new Set([...shadowed, ...names]);
 }
 
@@ -103,7 +128,9 @@ async function tableInput(context: QueryContext, environment: FromEnvironment, n
 function placeholderFor(context: QueryContext, node: AstNode, relational: Relational, taken: Taken[]): AstNode {
   const placeholder = context.nextId('$in');
   taken.push({ placeholder, relational });
-  const given = Array.isArray(node['column_name_alias']) ? node['column_name_alias'].map((name: Json) => text(name)) : [];
+  const given = Array.isArray(node['column_name_alias'])
+    ? node['column_name_alias'].map((name: Json) => text(name))
+    : [];
   const names = relational.columns.map((column, i) => given[i] ?? column.name);
   const call = isNode(node['function']) ? node['function'] : undefined;
   const own = call === undefined ? text(node['table_name']) : windowedName(call);
