@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { records } from './support/law-records.ts';
 import { feedAndCheck, type LawRun } from './support/law-run.ts';
 
-/** Laws 1, 2 and 4 for sessions, cumulating windows and windows with an offset. A failure prints its seed. */
+/** Laws 1, 2 and 4 for sessions, cumulating windows, windows with an offset and grouping sets. A failure prints its seed. */
 const RUNS = Number(process.env['STREAMSQL_LAW_RUNS'] ?? 60);
 const SEED = Number(process.env['STREAMSQL_LAW_SEED'] ?? 20_261_125);
 
@@ -12,7 +12,7 @@ type Query = LawRun['query'];
 const ANY_ORDER = ['count(*)', 'sum(v)', 'min(v)', 'max(s)', 'avg(v)', 'count(DISTINCT s)', 'median(v)', 'count(v) FILTER (WHERE k > 0)']; // prettier-ignore
 const IN_ORDER = ['list(v ORDER BY "$p", "$o")', 'first(s ORDER BY "$p", "$o")', ...ANY_ORDER];
 /** The engine goes by (partition, offset) of itself. */
-const ours = (call: string): string => call.replace(' ORDER BY "$p", "$o"', '');
+const ours = (call: string): string => call.replaceAll(' ORDER BY "$p", "$o"', '');
 const named = (calls: readonly string[]): string => calls.map((call, i) => `${call} AS a${i}`).join(', ');
 const calls = (all: readonly string[]): fc.Arbitrary<readonly string[]> => fc.uniqueArray(fc.constantFrom(...all), { minLength: 1, maxLength: 3 }); // prettier-ignore
 const seconds = (count: number): string => `INTERVAL '${count}' SECOND`;
@@ -130,12 +130,24 @@ const windowed = fc
     };
   }); // prettier-ignore
 
+/** Each set a group of its own, over rows that only come and over results that change. */
+const groupingSets = fc
+  .record({ by: fc.constantFrom('ROLLUP (k, s)', 'CUBE (k, s)', 'GROUPING SETS ((k), (s), (), (k, s), ())', 'k % 2, ROLLUP (s)', 'GROUPING SETS ((k % 2, s), (k % 2))', 'ROLLUP (k)'), aggregates: calls(ANY_ORDER), having: fc.constantFrom('', ' HAVING count(*) > 2'), changing: fc.boolean(), over: fc.boolean() })
+  .map(({ by, aggregates, having, changing, over }): Query => {
+    const keys = ['k % 2', 'k', 's'].filter((key) => new RegExp(`[(, ]${key.replace('%', '\\%')}[), ]`).test(` ${by} `) && !(key === 'k' && by.includes('k % 2')));
+    const ranked = over ? `, rank() OVER (PARTITION BY grouping(${keys.join(', ')}) ORDER BY count(*)) AS r` : '';
+    const text = (a: string): string =>
+      `SELECT ${keys.join(', ')}, grouping(${keys.join(', ')}) AS g, ${named(aggregates)}${ranked} FROM ${changing ? `(SELECT s, k, max(v) AS v FROM ${a} GROUP BY s, k)` : a} GROUP BY ${by}${having}`;
+    return { sql: text('a'), oracle: text('raw_a'), refused: undefined };
+  }); // prettier-ignore
+
 const query = fc.oneof(
   { weight: 2, arbitrary: sessionRows },
   { weight: 3, arbitrary: sessionGroups },
   { weight: 1, arbitrary: sessionOverChanges },
   { weight: 1, arbitrary: windowOverSessions },
   { weight: 3, arbitrary: windowed },
+  { weight: 2, arbitrary: groupingSets },
 );
 
 describe('the laws of windows', () => {

@@ -122,6 +122,7 @@ function recomputedGroups(
     ],
     body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
     keyTimes: keys.map(() => undefined),
+    keySettles: keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles),
     keyOutputs: new Map(),
     at: block.context.root,
   });

@@ -14,6 +14,8 @@ export interface CogroupRequest {
   readonly body: string;
   /** The time attribute of each key, where it has one. */
   readonly keyTimes: readonly (TimeAttribute | undefined)[];
+  /** When a key that is computed from results that change will change no more, where there is such a time. */
+  readonly keySettles?: readonly (TimeAttribute | undefined)[];
   /** Which output column is which key and nothing else: it keeps the key's time attribute. */
   readonly keyOutputs: ReadonlyMap<string, number>;
   readonly at: AstNode;
@@ -27,8 +29,10 @@ export async function cogroupNode(context: QueryContext, request: CogroupRequest
     .slice(described.length - count)
     .map((column, i) => ({ name: `$k${i}`, type: column.type }));
   const plain = request.inputs.every((input) => input.node.appendOnly);
-  const at = plain ? closingKey(request.keyTimes) : -1;
-  const time = request.keyTimes[at];
+  // Results that change give nothing for good, but of a window that is over they change no more.
+  const times = plain ? request.keyTimes : context.emit === 'changes' ? (request.keySettles ?? []) : [];
+  const at = closingKey(times);
+  const time = times[at];
   const close = time === undefined ? undefined : { column: `$k${at}`, after: time.after, clock: time.clock };
   const emit = context.emit;
   if (emit === 'on-window-close' && close === undefined) throw refuseNeverClosing(context, request);

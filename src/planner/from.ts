@@ -20,7 +20,7 @@ import { newDemand, refuse, type QueryContext, type Relational } from './context
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
-import { fromOf, gather, within, type Gathered, type Mentioned } from './gather.ts';
+import { fromOf, gather, renamed, within, type Gathered, type Mentioned } from './gather.ts';
 import { matchNode, type MatchKind } from './match-node.ts';
 import { sessionNode } from './session-node.ts';
 import { readWindowCall, windowNode, WINDOW_FUNCTIONS } from './window-calls.ts';
@@ -177,6 +177,7 @@ class FromCompiler {
     }
     const { shape } = window;
     const { mentioned } = this.environment;
+    input = await renamed(this.context, input);
     const made =
       shape === 'session'
         ? await sessionNode(this.context, input, window, name, mentioned)

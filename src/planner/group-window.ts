@@ -64,7 +64,8 @@ export async function groupWindow(
             'write the same column and sizes in both',
           );
         }
-        return { ...columnRef(wrapped, column), alias: text(node['alias']) || column };
+        // Inside of an expression an alias is nobody's name.
+        return { ...columnRef(wrapped, column), alias: node === expression ? text(node['alias']) || column : '' };
       }),
   };
 }

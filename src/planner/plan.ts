@@ -23,6 +23,8 @@ export type PlanNode =
  */
 export interface PlanColumn extends Column {
   readonly time?: TimeAttribute | undefined;
+  /** Of a node that changes rows: any change yet to come, of a row or back, has `value + after > watermark`. */
+  readonly settles?: TimeAttribute | undefined;
 }
 
 export interface TimeAttribute {

@@ -16,7 +16,7 @@ import { selectNode } from './select-node.ts';
 import { sessionsOf } from './session-node.ts';
 import { unnest, type Unnested } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
-import type { WindowCall } from './window-calls.ts';
+import { groupingColumn, type WindowCall } from './window-calls.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import { compileWhole } from './whole.ts';
 
@@ -30,8 +30,18 @@ export async function compileSelect(
     return await clauseByClause(context, environment, node);
   } catch (error) {
     if (!(error instanceof NeedsWhole)) throw error;
+    refuseGroupWindow(context, node);
     return compileWhole(context, environment, node);
   }
+}
+
+/** What is answered as a whole is DuckDB's to answer, which has no windows in GROUP BY. */
+function refuseGroupWindow(context: QueryContext, node: AstNode): void {
+  const window = expressions(node['group_expressions']).find((group) => groupingColumn(group) !== undefined);
+  if (window === undefined) return;
+  const name = text(window['function_name']).toUpperCase();
+  const message = `${name} in GROUP BY beside a subquery like this one is not supported`;
+  throw refuse(context, window, message, `write FROM ${name}(table, …) GROUP BY window_start, window_end`);
 }
 
 async function clauseByClause(context: QueryContext, environment: FromEnvironment, node: AstNode): Promise<Relational> {

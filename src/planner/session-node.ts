@@ -1,6 +1,7 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { ident, raw } from '../base/sql.ts';
 import { columnPath, columnRef, expressions, replace, text, type AstNode, type Expression } from './ast.ts';
+import { CONSTANT_ONE } from './aggregate-calls.ts';
 import { positional, type Item } from './block.ts';
 import { checkExpression } from './check.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
@@ -54,9 +55,11 @@ async function nodeOf(
   const list = printed.map((key, i) => `${key} AS ${ident(names[i] ?? '').text}`).join(', ') || '1';
   const described = await context.service.describe(raw(`SELECT ${list} FROM plan.${ident(input.node.id).text}`));
   const id = context.nextId('session');
-  const given = emit === 'on-window-close' ? time : undefined;
-  const attribute = (beyond: bigint): Partial<PlanColumn> =>
-    given === undefined ? {} : { time: { after: given.after + beyond, clock: given.clock, window: id } };
+  const attribute = (beyond: bigint): Partial<PlanColumn> => {
+    if (time === undefined) return {};
+    const closes = { after: time.after + beyond, clock: time.clock, window: id };
+    return emit === 'on-window-close' ? { time: closes } : { settles: closes };
+  };
   const columns: PlanColumn[] = [
     // When a row comes out of its session its own time may lie back as far as the session is long.
     ...withoutWindow(read).map(({ name, type }) => ({ name, type })),
@@ -112,7 +115,11 @@ export async function sessionsOf(
   const keys = otherKeys(context, scope, node).map((key) => bare(scope.qualify(key)));
   const input: Relational = { node: gathered.node, columns: gathered.node.columns };
   const named: WindowCall = { ...call, column: { ...call.column, column_names: [time.column.name] } };
-  const made = await nodeOf(context, input, call, timeColumn(context, input, named), keys, gathered.node.columns);
+  const read = gathered.relations.flatMap(({ relation, names }) =>
+    names.filter((_, i) => mentioned?.has(relation.columns[i]?.name.toLowerCase() ?? '') !== false),
+  );
+  const columns = gathered.node.columns.filter((column) => read.includes(column.name));
+  const made = await nodeOf(context, input, call, timeColumn(context, input, named), keys, columns);
   const above = fromOf(context, { node: made, relations: gathered.relations });
   return { from: above, alias: above.scope.relations.at(-1)?.alias ?? '' };
 }
@@ -120,8 +127,7 @@ export async function sessionsOf(
 const isWindowColumn = (name: string): boolean => /^window_(start|end|time)$/i.test(name);
 
 const ALWAYS: Expression = {
-  class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: 0,
-  value: { type: { id: 'BOOLEAN', type_info: null }, is_null: false, value: true },
+  class: 'COMPARISON', type: 'COMPARE_EQUAL', alias: '', query_location: 0, left: CONSTANT_ONE, right: CONSTANT_ONE,
 }; // prettier-ignore
 
 /** The keys of GROUP BY beside the session, by position and by alias too. */

@@ -256,7 +256,7 @@ export class SessionOperator implements Operator {
   }
 
   watermark(clock: Clock): bigint | undefined {
-    return this.onClose ? this.input.watermark(clock) : undefined;
+    return this.input.watermark(clock);
   }
 
   mayBeLate(): boolean {
