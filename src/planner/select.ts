@@ -12,6 +12,7 @@ import { compileGroups, groupingCalls } from './grouping-sets.ts';
 import { groupWindow, type GroupWindow } from './group-window.ts';
 import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
+import { pushQualify } from './push-qualify.ts';
 import { selectNode } from './select-node.ts';
 import { sessionsOf } from './session-node.ts';
 import { unnest, type Unnested } from './subqueries.ts';
@@ -27,7 +28,7 @@ export async function compileSelect(
   node: AstNode,
 ): Promise<Relational> {
   try {
-    return await clauseByClause(context, environment, node);
+    return await clauseByClause(context, environment, pushQualify(node));
   } catch (error) {
     if (!(error instanceof NeedsWhole)) throw error;
     refuseGroupWindow(context, node);
