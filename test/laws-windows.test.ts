@@ -27,7 +27,8 @@ const ACCEPTED = '("$wm" IS NULL OR ts >= "$wm")';
 /** Rows with their sessions, found without counting: a session begins where no row lies in the gap before, and ends likewise. */
 function sessions(rows: string, key: string, gap: number): string {
   const same = key === '' ? 'true' : key.split(', ').map((part) => `(${part.replaceAll(/\b[ks]\b/g, 'x.$&')}) IS NOT DISTINCT FROM (${part.replaceAll(/\b[ks]\b/g, 'y.$&')})`).join(' AND '); // prettier-ignore
-  const none = (low: string, high: string): string => `NOT EXISTS (SELECT 1 FROM r y WHERE ${same} AND ${low} AND ${high})`;
+  const none = (low: string, high: string): string =>
+    `NOT EXISTS (SELECT 1 FROM r y WHERE ${same} AND ${low} AND ${high})`;
   return `(WITH r AS (SELECT * FROM ${rows}),
     marked AS (SELECT x.*, ${none(`y.ts >= x.ts - ${seconds(gap)}`, 'y.ts < x.ts')} AS begins, ${none('y.ts > x.ts', `y.ts <= x.ts + ${seconds(gap)}`)} AS ends FROM r x)
     SELECT x.*, (SELECT max(y.ts) FROM marked y WHERE ${same} AND y.begins AND y.ts <= x.ts) AS window_start,

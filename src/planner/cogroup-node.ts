@@ -1,4 +1,4 @@
-import { StreamsqlError } from '../base/errors.ts';
+import type { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
 import { ident, raw } from '../base/sql.ts';
 import type { AstNode } from './ast.ts';

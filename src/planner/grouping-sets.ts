@@ -36,7 +36,9 @@ export async function compileGroups(block: Block, all: boolean): Promise<Relatio
   const branches: Relational[] = [];
   for (const set of sets) {
     const branch = withoutKeys(withGrouping(block, set), set, nulls);
-    branches.push(await compileAggregate(set.length === 0 && aggregatesOf(branch).length === 0 ? counting(branch) : branch, false));
+    branches.push(
+      await compileAggregate(set.length === 0 && aggregatesOf(branch).length === 0 ? counting(branch) : branch, false),
+    );
   }
   return unionAll(context, branches);
 }
@@ -76,29 +78,38 @@ function mapBlock(block: Block, groups: readonly Expression[], visit: (expressio
 function withGrouping(block: Block, set: readonly Expression[]): Block {
   const inSet = new Set(set.map(fingerprint));
   const known = new Set(block.groups.map(fingerprint));
-  return mapBlock(block, set, (expression) =>
-    replace(expression, (node) => {
-      if (node['type'] !== 'GROUPING_FUNCTION') return undefined;
-      const bits = expressions(node['children']).map((key) => {
-        if (!known.has(fingerprint(key)))
-          throw refuse(block.context, key, 'GROUPING takes keys of the GROUP BY, as they stand there');
-        return inSet.has(fingerprint(key)) ? 0 : 1;
-      });
-      return bigint(bits.reduce<number>((mask, bit) => mask * 2 + bit, 0), text(node['alias']));
-    }) as Expression,
+  return mapBlock(
+    block,
+    set,
+    (expression) =>
+      replace(expression, (node) => {
+        if (node['type'] !== 'GROUPING_FUNCTION') return undefined;
+        const bits = expressions(node['children']).map((key) => {
+          if (!known.has(fingerprint(key)))
+            throw refuse(block.context, key, 'GROUPING takes keys of the GROUP BY, as they stand there');
+          return inSet.has(fingerprint(key)) ? 0 : 1;
+        });
+        return bigint(
+          bits.reduce<number>((mask, bit) => mask * 2 + bit, 0),
+          text(node['alias']),
+        );
+      }) as Expression,
   );
 }
 
 /** The block with NULL for each key that is not in the set, save inside of aggregates: those see the rows as they are. */
 function withoutKeys(block: Block, set: readonly Expression[], nulls: ReadonlyMap<string, Expression>): Block {
   const inSet = new Set(set.map(fingerprint));
-  return mapBlock(block, set, (expression) =>
-    replace(expression, (node) => {
-      if (!isExpression(node)) return undefined;
-      if (isAggregate(block, node) || inSet.has(fingerprint(node))) return node;
-      const missing = nulls.get(fingerprint(node));
-      return missing === undefined ? undefined : { ...missing, alias: text(node['alias']) };
-    }) as Expression,
+  return mapBlock(
+    block,
+    set,
+    (expression) =>
+      replace(expression, (node) => {
+        if (!isExpression(node)) return undefined;
+        if (isAggregate(block, node) || inSet.has(fingerprint(node))) return node;
+        const missing = nulls.get(fingerprint(node));
+        return missing === undefined ? undefined : { ...missing, alias: text(node['alias']) };
+      }) as Expression,
   );
 }
 
@@ -111,7 +122,8 @@ async function typedNull(context: QueryContext, block: Block, key: Expression): 
 async function cast(context: QueryContext, value: string, type: string): Promise<Expression> {
   const parsed = await context.service.parse({ text: `SELECT CAST(${value} AS ${type})`, span: context.text.span, origin: () => context.text.span.start }); // prettier-ignore
   const [item] = expressions(parsed['select_list']);
-  if (item === undefined) throw refuse(context, context.root, `keys of type ${type} are not supported in GROUPING SETS`);
+  if (item === undefined)
+    throw refuse(context, context.root, `keys of type ${type} are not supported in GROUPING SETS`);
   return item;
 }
 

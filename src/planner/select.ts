@@ -57,7 +57,10 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
   const unnested = await unnest(context, environment, whole, node, mentioned);
-  const { from, node: tree } = window?.session === undefined ? unnested : await inSessions(context, unnested, { ...window, session: window.session }, mentioned);
+  const { from, node: tree } =
+    window?.session === undefined
+      ? unnested
+      : await inSessions(context, unnested, { ...window, session: window.session }, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
     if (readsInSubqueries(node)) throw new NeedsWhole();
@@ -70,7 +73,12 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
 }
 
 /** The block over the sessions of its rows: WHERE has been applied below them. */
-async function inSessions(context: QueryContext, block: Unnested, window: GroupWindow & { session: WindowCall }, mentioned: Mentioned): Promise<Unnested> {
+async function inSessions(
+  context: QueryContext,
+  block: Unnested,
+  window: GroupWindow & { session: WindowCall },
+  mentioned: Mentioned,
+): Promise<Unnested> {
   const { from, node } = block;
   const sessions = await sessionsOf(context, from, conjuncts(node['where_clause']), window.session, node, mentioned);
   window.stands(sessions.alias);
@@ -94,9 +102,11 @@ async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
     : block.groups;
   const over = { ...block, items: everything.map((expression, i) => ({ name: `$${i}`, expression })) };
   const below: readonly Item[] = grouped
-    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over), ...groupingCalls(everything)]).map(
-        (expression, i) => ({ name: `$c${i}`, expression }),
-      )
+    ? distinct([
+        ...groups.filter((group) => group.class !== 'CONSTANT'),
+        ...aggregatesOf(over),
+        ...groupingCalls(everything),
+      ]).map((expression, i) => ({ name: `$c${i}`, expression }))
     : columnsRead(block, everything);
   const base = { ...block, groups, items: below, qualify: undefined };
   const relational = grouped ? await compileGroups(base, false) : await plainSelect(base);

@@ -1,4 +1,4 @@
-import { StreamsqlError } from '../base/errors.ts';
+import type { StreamsqlError } from '../base/errors.ts';
 import { ident, raw } from '../base/sql.ts';
 import { columnPath, columnRef, expressions, replace, text, type AstNode, type Expression } from './ast.ts';
 import { CONSTANT_ONE } from './aggregate-calls.ts';
@@ -104,7 +104,9 @@ export async function sessionsOf(
   node: AstNode,
   mentioned: Mentioned,
 ): Promise<Sessions> {
-  const shadowed = from.scope.relations.some((relation) => relation.columns.some((column) => isWindowColumn(column.name)));
+  const shadowed = from.scope.relations.some((relation) =>
+    relation.columns.some((column) => isWindowColumn(column.name)),
+  );
   // A condition makes a projection, in which the columns of windows below have names that those of this one do not hide.
   const gathered = await gather(context, from, shadowed ? [...conditions, ALWAYS] : conditions, mentioned);
   const below = fromOf(context, gathered);

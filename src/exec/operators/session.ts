@@ -103,7 +103,9 @@ export class SessionOperator implements Operator {
     const none = sql`CAST(NULL AS ${raw(this.node.zoned ? 'TIMESTAMPTZ' : 'TIMESTAMP')})`;
     await this.state.create(sql`SELECT *, ${none} AS ${START}, ${none} AS ${END} FROM ${this.arrived}`);
     await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.sessions(true)}`);
-    await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closing(raw('false')) : this.changes()}`);
+    await this.run(
+      sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closing(raw('false')) : this.changes()}`,
+    );
   }
 
   async step(_epoch: EpochClock): Promise<void> {
@@ -115,8 +117,7 @@ export class SessionOperator implements Operator {
 
   private async accept(): Promise<boolean> {
     const late = this.node.time?.clock === 'event' && anyLate(this.context, this.node.input);
-    if (late)
-      await keepLate(this.context, this.node, this.node.input, this.input.delta(true), this.accepted());
+    if (late) await keepLate(this.context, this.node, this.node.input, this.input.delta(true), this.accepted());
     const rows = await this.run(sql`CREATE OR REPLACE TABLE ${this.arrived} AS ${this.accepting(late)}`);
     return rows > 0;
   }
@@ -196,7 +197,9 @@ export class SessionOperator implements Operator {
 
   /** Equal rows once: they have been in one session. */
   private summed(rows: Sql): Sql {
-    const columns = this.node.input.columns.filter((column) => this.carried.some((name) => name.text === ident(column.name).text));
+    const columns = this.node.input.columns.filter((column) =>
+      this.carried.some((name) => name.text === ident(column.name).text),
+    );
     const weights = [WEIGHT, OLD_WEIGHT].map((name) => sql`CAST(sum(${name}) AS BIGINT) AS ${name}`);
     const sessions = [OLD_START, OLD_END].map((name) => sql`max(${name}) AS ${name}`);
     return sql`SELECT ${join([...this.kept, ...weights, ...sessions])} FROM (${rows}) GROUP BY ${join([...this.kept, ...tellingApart(columns)])}`;
