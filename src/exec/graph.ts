@@ -8,6 +8,7 @@ import { KeyedChangelogOperator } from './operators/keyed-changelog.ts';
 import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { SelectOperator } from './operators/select.ts';
+import { SessionOperator } from './operators/session.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
 import { TableOperator } from './operators/table.ts';
@@ -78,6 +79,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return streaming(node).length > 1 ? new JoinOperator(context, node) : new SelectOperator(context, node);
     case 'window':
       return new WindowOperator(context, node);
+    case 'session':
+      return new SessionOperator(context, node);
     case 'union':
       return new UnionOperator(context, node);
     case 'aggregate':

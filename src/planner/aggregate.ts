@@ -9,6 +9,7 @@ import {
   InputColumns,
   shapeCall,
 } from './aggregate-calls.ts';
+import { closingKey } from './closing.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
 import type { Block } from './block.ts';
@@ -126,6 +127,7 @@ function recomputedGroups(
     ],
     body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
     keyTimes: keys.map(() => undefined),
+    keySettles: keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles),
     keyOutputs: new Map(),
     at: block.context.root,
   });
@@ -135,7 +137,7 @@ function timeOf(block: Block, own: OwnWindow | undefined, key: Expression): Time
   return own === undefined ? undefined : block.from.scope.plainColumn(key)?.column.time;
 }
 
-/** When a group is complete. Only window columns close anything: a plain event time groups, it does not refuse. */
+/** When a group is complete. */
 function closing(
   own: OwnWindow | undefined,
   keys: readonly AggregateKey[],
@@ -145,7 +147,7 @@ function closing(
     const start = own.node.columns.find((column) => column.name === 'window_start')?.time;
     return start === undefined ? undefined : { column: '$w', after: start.after, clock: start.clock };
   }
-  const at = times.findIndex((time) => time?.window !== undefined);
+  const at = closingKey(times);
   const time = times[at];
   const key = keys[at];
   return time === undefined || key === undefined

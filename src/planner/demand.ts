@@ -18,7 +18,9 @@ export function identityColumns(node: PlanNode): readonly string[] {
         .flatMap((input) => identityColumns(input.node))
         .map((_, i) => `$i${i}`);
     case 'window':
-      return [...identityColumns(node.input), 'window_start'];
+      return [...identityColumns(node.input), 'window_end'];
+    case 'session':
+      return identityColumns(node.input).filter((name) => !/^window_(start|end|time)$/.test(name));
     case 'union': {
       const widths = node.inputs.map((input) => identityColumns(input).length);
       return ['$u', ...Array.from({ length: Math.max(...widths) }, (_, i) => `$i${i}`)];
@@ -48,6 +50,7 @@ export function demandIdentity(node: PlanNode): void {
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
     case 'window':
+    case 'session':
       return demandIdentity(node.input);
     case 'union':
       return node.inputs.forEach((input) => demandIdentity(input));
@@ -63,6 +66,7 @@ export function demandWatermark(node: PlanNode): void {
     case 'changelog':
     case 'table':
     case 'static':
+    case 'session':
     case 'aggregate':
     case 'cogroup':
     case 'match':
@@ -77,8 +81,8 @@ export function demandWatermark(node: PlanNode): void {
 }
 
 /**
- * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join or an
- * aggregation gives is never late: they have refused late rows themselves.
+ * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join, a
+ * session or an aggregation gives is never late: they have refused late rows themselves.
  */
 export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
@@ -87,6 +91,7 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'changelog':
     case 'table':
     case 'static':
+    case 'session':
     case 'aggregate':
     case 'cogroup':
     case 'match':

@@ -12,6 +12,7 @@ export type PlanNode =
   | StaticNode
   | SelectNode
   | WindowNode
+  | SessionNode
   | UnionNode
   | AggregateNode
   | CogroupNode
@@ -23,6 +24,8 @@ export type PlanNode =
  */
 export interface PlanColumn extends Column {
   readonly time?: TimeAttribute | undefined;
+  /** Of a node that changes rows: any change yet to come, of a row or back, has `value + after > watermark`. */
+  readonly settles?: TimeAttribute | undefined;
 }
 
 export interface TimeAttribute {
@@ -156,7 +159,7 @@ export interface JoinBounds {
   readonly reach: readonly (readonly bigint[])[];
 }
 
-/** TUMBLE or HOP: each row once for each window that holds it, with window_start, window_end and window_time. */
+/** TUMBLE, HOP or CUMULATE: each row once for each window that holds it, with window_start, window_end and window_time. */
 export interface WindowNode extends Common {
   readonly kind: 'window';
   readonly input: PlanNode;
@@ -164,13 +167,35 @@ export interface WindowNode extends Common {
 }
 
 export interface Window {
-  readonly shape: 'tumble' | 'hop';
+  readonly shape: 'tumble' | 'hop' | 'cumulate';
   readonly column: string;
   readonly zoned: boolean;
-  /** Microseconds; windows begin at multiples of `slide` since 1970-01-01 UTC. */
+  /**
+   * Microseconds. Windows begin at `offset` + multiples of `slide` since 1970-01-01 UTC; those of CUMULATE at `offset` +
+   * multiples of `size`, and end at each multiple of `slide` from there.
+   */
   readonly slide: bigint;
   readonly size: bigint;
+  readonly offset: bigint;
   /** The time attribute of `column`, where it has one. */
+  readonly time: TimeAttribute | undefined;
+}
+
+/**
+ * SESSION: each row once, with window_start, window_end and window_time of the session that holds it. A session is as many
+ * rows of one partition as follow one another at no more than `gap`; it ends `gap` after the last.
+ */
+export interface SessionNode extends Common {
+  readonly kind: 'session';
+  readonly input: PlanNode;
+  readonly column: string;
+  readonly zoned: boolean;
+  /** Microseconds. */
+  readonly gap: bigint;
+  /** What partitions the rows: `$k0`…, each over the input's own columns. */
+  readonly keys: readonly { readonly column: Column; readonly sql: string }[];
+  readonly emit: 'changes' | 'on-window-close';
+  /** The time attribute of `column`, where it has one: without it no session closes. */
   readonly time: TimeAttribute | undefined;
 }
 
@@ -366,6 +391,7 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
       return [node.left.node, node.right.node];
     case 'changelog':
     case 'window':
+    case 'session':
     case 'aggregate':
       return [node.input];
   }

@@ -40,7 +40,7 @@ function combine(
 ): Promise<Relational> {
   switch (kind) {
     case 'UNION':
-      return union(context, inputs).then((made) => (all ? made : distinctNode(context, made)));
+      return unionAll(context, inputs).then((made) => (all ? made : distinctNode(context, made)));
     case 'EXCEPT':
     case 'INTERSECT':
       return comparing(context, node, `${kind}${all ? ' ALL' : ''}`, inputs);
@@ -99,7 +99,8 @@ function commonTime(inputs: readonly Relational[], i: number, window: string | u
   return { after, clock: first.clock, window: windowed ? (window ?? first.window) : undefined };
 }
 
-async function union(context: QueryContext, inputs: readonly Relational[]): Promise<Relational> {
+/** UNION ALL of relations with as many columns, which are named as the first one's. */
+export async function unionAll(context: QueryContext, inputs: readonly Relational[]): Promise<Relational> {
   const described = await commonColumns(context, inputs);
   const columns: PlanColumn[] = described.map((column, i) => {
     const time = commonTime(inputs, i, undefined);

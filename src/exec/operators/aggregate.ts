@@ -270,7 +270,7 @@ export class AggregateOperator implements Operator {
   /** The last window start, or key, that is complete at a watermark. */
   private limit(watermark: bigint, after: bigint): bigint {
     const window = this.sql.window;
-    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide);
+    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide, window.offset);
   }
 
   /** The complete groups' output; `upTo` undefined: all of them. */
@@ -292,7 +292,7 @@ export class AggregateOperator implements Operator {
   private complete(limit: bigint): Sql {
     const window = this.sql.window;
     if (window !== undefined && this.sql.panes && this.onClose) {
-      return sql`${bucket(window.slide, raw('"$pane"'), window.zoned)} <= ${timestamp(limit, window.zoned)}`;
+      return sql`${bucket(window.slide, raw('"$pane"'), window)} <= ${timestamp(limit, window.zoned)}`;
     }
     const column = this.node.close?.column ?? '$w';
     const type = this.node.keys.find((key) => key.name === column)?.type;
