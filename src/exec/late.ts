@@ -71,6 +71,9 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       case 'aggregate':
       case 'cogroup':
       case 'match':
+      case 'retention':
+      case 'coalesce':
+      case 'gate':
         return;
     }
   };

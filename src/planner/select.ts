@@ -1,7 +1,7 @@
 import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
 import { compileAggregate } from './aggregate.ts';
 import {
-  columnPath, columnRef, expressions, fingerprint, isNode, nodes, text, walk,
+  and, columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, nodes, text, walk,
   type AstNode, type Expression,
 } from './ast.ts'; // prettier-ignore
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
@@ -13,6 +13,7 @@ import { groupWindow } from './group-window.ts';
 import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
 import { selectNode } from './select-node.ts';
+import { retain, selectAliases } from './retention.ts';
 import { unnest } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
 import { compileWhole, NeedsWhole } from './whole.ts';
@@ -46,7 +47,9 @@ async function clauseByClause(
   if (window !== undefined && window.alias() === undefined) {
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
-  const { from, node: tree } = await unnest(context, environment, whole, node, mentioned);
+  const timed = await retain(context, whole, conjuncts(node['where_clause']), selectAliases(node), window === undefined ? mentioned : undefined);
+  const untimed = { ...node, where_clause: and(timed.conditions) };
+  const { from, node: tree } = await unnest(context, environment, timed.from, untimed, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
   if (
     nodes(node['group_expressions']).length > 0 &&
