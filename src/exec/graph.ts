@@ -24,7 +24,10 @@ export class Graph {
   constructor(session: Session, plan: Plan) {
     const readers = readersOf(plan);
     const shared = sharedNodes(plan);
-    const read = new Set([...plan.sinks.map((sink) => sink.node), ...inOrder(rootsOf(plan)).flatMap((node) => inputsOf(node))]);
+    const read = new Set([
+      ...plan.sinks.map((sink) => sink.node),
+      ...inOrder(rootsOf(plan)).flatMap((node) => inputsOf(node)),
+    ]);
     const context: OperatorContext = {
       session,
       operator: (node) => this.operator(node),

@@ -157,8 +157,7 @@ export class Runtime {
     const interrupted = signal?.aborted === true;
     if (!interrupted && this.host.plan.sources.every((source) => source.plan.bounded))
       await this.process(await this.prepare([], END_OF_TIME, true));
-    else if (this.holdsBack())
-      await this.process(await this.prepare([], this.clock(), true));
+    else if (this.holdsBack()) await this.process(await this.prepare([], this.clock(), true));
     if (interrupted) return { interrupted };
     for (const { writer } of this.sinks) await writer.finish?.();
     return { interrupted: false };
@@ -191,7 +190,9 @@ export class Runtime {
 
   /** Whether changes wait for a time of the clock that will not come in this run. */
   private holdsBack(): boolean {
-    return this.host.graph.operators.some((operator) => operator.node.kind === 'coalesce' && operator.due?.() !== undefined);
+    return this.host.graph.operators.some(
+      (operator) => operator.node.kind === 'coalesce' && operator.due?.() !== undefined,
+    );
   }
 
   private tickDue(): boolean {

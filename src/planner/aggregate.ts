@@ -36,12 +36,14 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const identity = !plain
     ? []
     : block.from.scope.relations
-    .flatMap((relation) =>
-      relation.input === undefined
-        ? []
-        : identityColumns(own !== undefined && relation.input.node === own.node ? own.node.input : relation.input.node),
-    )
-    .map((_, i) => `$i${i}`);
+        .flatMap((relation) =>
+          relation.input === undefined
+            ? []
+            : identityColumns(
+                own !== undefined && relation.input.node === own.node ? own.node.input : relation.input.node,
+              ),
+        )
+        .map((_, i) => `$i${i}`);
   const shaped = found.map((call) => shapeCall(block, call, inputColumns, identity));
   if (own !== undefined) inputColumns.add('$t', columnRef(own.relation.alias, own.node.window.column));
   if (inputColumns.items.length === 0) inputColumns.add('$one', CONSTANT_ONE);
@@ -101,7 +103,8 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
 /** GROUP BY over a window that is corrected after its close: a live node that keeps groups longer, behind a gate. */
 async function corrected(
   block: Block,
-  shape: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having' | 'window'> & Required<Pick<GateNode, 'close'>>,
+  shape: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having' | 'window'> &
+    Required<Pick<GateNode, 'close'>>,
   times: readonly (TimeAttribute | undefined)[],
   lateness: Lateness,
 ): Promise<Relational> {

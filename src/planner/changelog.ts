@@ -15,7 +15,10 @@ export function writesChanges(sink: DeclaredSink, options: OptionValues, node: P
   if (takes === 'of changes') return true;
   const message = `the sink ${sink.name} takes rows that are only ever added, and this query changes rows it gave before`;
   const close = 'end it with EMIT ON WINDOW CLOSE';
-  throw new StreamsqlError('UNSUPPORTED', message, { span, hint: takes === undefined ? close : `${close}, or ${takes.hint}` });
+  throw new StreamsqlError('UNSUPPORTED', message, {
+    span,
+    hint: takes === undefined ? close : `${close}, or ${takes.hint}`,
+  });
 }
 
 export function changelogColumns(columns: readonly Column[], span: Span): readonly Column[] {

@@ -63,10 +63,5 @@ const countsFromToday = (node: AstNode): boolean =>
   text(node['function_name']).toLowerCase() === 'age' && expressions(node['children']).length === 1;
 
 function refuseTime(context: QueryContext, node: AstNode, what: string): Error {
-  return refuse(
-    context,
-    node,
-    `${what} cannot stand here: it changes without any input`,
-    WRITE_NOW,
-  );
+  return refuse(context, node, `${what} cannot stand here: it changes without any input`, WRITE_NOW);
 }

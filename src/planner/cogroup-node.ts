@@ -22,7 +22,9 @@ export interface CogroupRequest {
 export async function cogroupNode(context: QueryContext, request: CogroupRequest): Promise<Relational> {
   const count = request.keyTimes.length;
   const described = await context.service.describe(raw(bound(request)));
-  const keys: Column[] = described.slice(described.length - count).map((column, i) => ({ name: `$k${i}`, type: column.type }));
+  const keys: Column[] = described
+    .slice(described.length - count)
+    .map((column, i) => ({ name: `$k${i}`, type: column.type }));
   const plain = request.inputs.every((input) => input.node.appendOnly);
   const at = plain ? request.keyTimes.findIndex((time) => time?.window !== undefined) : -1;
   const time = request.keyTimes[at];

@@ -17,5 +17,8 @@ export async function distinctNode(context: QueryContext, relational: Relational
     { context, from, items, conditions: [], groups, having: undefined, qualify: undefined },
     false,
   );
-  return { node: grouped.node, columns: grouped.node.columns.map((column, i) => ({ ...column, name: relational.columns[i]?.name ?? column.name })) };
+  return {
+    node: grouped.node,
+    columns: grouped.node.columns.map((column, i) => ({ ...column, name: relational.columns[i]?.name ?? column.name })),
+  };
 }

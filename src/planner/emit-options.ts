@@ -14,7 +14,8 @@ export interface EmitOptions {
 /** The intervals of EMIT EVERY and ALLOWED LATENESS; refuses those that are no fixed time. */
 export async function readEmitOptions(service: SqlService, emit: Emit | undefined): Promise<EmitOptions> {
   const every = emit?.every === undefined ? undefined : await fixedInterval(service, emit.every, 'EMIT EVERY');
-  if (every !== undefined && every <= 0n) throw refused(emit?.every, 'EMIT EVERY takes an interval longer than nothing');
+  if (every !== undefined && every <= 0n)
+    throw refused(emit?.every, 'EMIT EVERY takes an interval longer than nothing');
   const { allowedLateness } = emit ?? {};
   if (allowedLateness === undefined) return { every, lateness: undefined };
   const micros = await fixedInterval(service, allowedLateness, 'ALLOWED LATENESS');
@@ -67,7 +68,10 @@ export function checkLateness(root: PlanNode, { span }: Lateness): void {
       case 'aggregate':
       case 'cogroup':
       case 'match':
-        if (node.emit === 'on-window-close') throw refusal(`${node.kind === 'cogroup' ? node.title : node.kind === 'match' ? 'an outer join' : 'another view'} here closes without it`);
+        if (node.emit === 'on-window-close')
+          throw refusal(
+            `${node.kind === 'cogroup' ? node.title : node.kind === 'match' ? 'an outer join' : 'another view'} here closes without it`,
+          );
         return;
       default:
         return inputsOf(node).forEach(visit);

@@ -232,7 +232,9 @@ class FromCompiler {
           .filter((relation) => relation.hidden !== true && relation.starless !== true)
           .flatMap((relation) => relation.columns.map((column) => column.name))
           .filter((name) =>
-            right.some((relation) => relation.hidden !== true && relation.columns.some((column) => sameName(column.name, name))),
+            right.some(
+              (relation) => relation.hidden !== true && relation.columns.some((column) => sameName(column.name, name)),
+            ),
           )
       : named;
     const conditions = shared.map((name) => {
@@ -245,7 +247,13 @@ class FromCompiler {
   }
 
   /** Outer, semi and anti joins become a node of their own, which stands for the relations of both sides. */
-  private async match(node: AstNode, type: string, left: Part, right: Part, before: readonly Relation[]): Promise<Part> {
+  private async match(
+    node: AstNode,
+    type: string,
+    left: Part,
+    right: Part,
+    before: readonly Relation[],
+  ): Promise<Part> {
     if (!['LEFT', 'RIGHT', 'FULL', 'OUTER', 'SEMI', 'ANTI'].includes(type))
       throw refuse(this.context, node, `${type} JOIN of streams is not supported`);
     if (before.length > 0 && [left, right].some((part) => part.opaque))
@@ -254,13 +262,31 @@ class FromCompiler {
     const { conditions, merged } = this.joinConditions(node, left.relations, right.relations);
     const sides: Gathered[] = [];
     for (const part of [left, right]) {
-      const from = { scope: new Scope(part.relations), sql: part.sql, conditions: part.conditions, opaque: part.opaque };
+      const from = {
+        scope: new Scope(part.relations),
+        sql: part.sql,
+        conditions: part.conditions,
+        opaque: part.opaque,
+      };
       sides.push(await gather(this.context, from, [], this.environment.mentioned));
     }
     const [l, r] = sides as [Gathered, Gathered];
     const coalesced = kind === 'RIGHT' || kind === 'FULL' ? [...merged] : [];
-    const made = await matchNode(this.context, { kind, left: l, right: r, on: conditions, innerFirst: false, using: coalesced, at: node });
-    return this.standing(made, left.relations.filter((relation) => relation.hidden !== true).length, merged, made.using);
+    const made = await matchNode(this.context, {
+      kind,
+      left: l,
+      right: r,
+      on: conditions,
+      innerFirst: false,
+      using: coalesced,
+      at: node,
+    });
+    return this.standing(
+      made,
+      left.relations.filter((relation) => relation.hidden !== true).length,
+      merged,
+      made.using,
+    );
   }
 
   private standing(
@@ -275,7 +301,13 @@ class FromCompiler {
     const synthetic =
       using.length === 0 || physical === undefined
         ? []
-        : [within({ alias, columns: using.map(({ column }) => column), input: undefined, merged: new Set() }, physical, using.map(({ name }) => name))];
+        : [
+            within(
+              { alias, columns: using.map(({ column }) => column), input: undefined, merged: new Set() },
+              physical,
+              using.map(({ name }) => name),
+            ),
+          ];
     const map = new Map(using.map(({ column }) => [column.name.toLowerCase(), alias]));
     const relations = from.scope.relations.map((relation, i) => {
       if (relation.hidden === true) return relation;

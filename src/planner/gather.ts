@@ -26,7 +26,13 @@ export async function gather(
   const visible = from.scope.relations.filter((relation) => relation.hidden !== true);
   const physical = from.scope.relations.filter((relation) => relation.input !== undefined);
   const [only] = physical;
-  if (conditions.length === 0 && from.conditions.length === 0 && !from.opaque && physical.length === 1 && only?.input !== undefined) {
+  if (
+    conditions.length === 0 &&
+    from.conditions.length === 0 &&
+    !from.opaque &&
+    physical.length === 1 &&
+    only?.input !== undefined
+  ) {
     const node = only.input.node;
     return { node, relations: visible.map((relation) => ({ relation, names: namesIn(relation) })) };
   }
@@ -56,11 +62,17 @@ async function staticNode(
   conditions: readonly Expression[],
 ): Promise<StaticNode> {
   const print = (expression: Expression): Promise<string> => context.service.print({ ...expression, alias: '' });
-  const list = await Promise.all(items.map(async (item) => `${await print(item.expression)} AS ${ident(item.name).text}`));
+  const list = await Promise.all(
+    items.map(async (item) => `${await print(item.expression)} AS ${ident(item.name).text}`),
+  );
   const where = await Promise.all(conditions.map(print));
   let text = from.sql;
   for (const { input } of from.scope.relations) {
-    if (input?.node.kind === 'static') text = text.replace(ident(input.placeholder).text, () => `(${input.node.kind === 'static' ? input.node.sql : ''})`);
+    if (input?.node.kind === 'static')
+      text = text.replace(
+        ident(input.placeholder).text,
+        () => `(${input.node.kind === 'static' ? input.node.sql : ''})`,
+      );
   }
   const sql = `SELECT ${list.join(', ')} FROM ${text}${where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`}`;
   const id = context.nextId('static');

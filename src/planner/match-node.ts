@@ -78,7 +78,10 @@ export async function matchNode(
   };
   const [l, r] = physical as [Relation, Relation];
   const relations = [...give(l, 0, left), ...(gives.pairs ? give(r, 1, right) : [])];
-  const nullable = new Set([...(gives.right === 'unmatched' ? ['$l'] : []), ...(gives.pairs && gives.left === 'unmatched' ? ['$r'] : [])]);
+  const nullable = new Set([
+    ...(gives.right === 'unmatched' ? ['$l'] : []),
+    ...(gives.pairs && gives.left === 'unmatched' ? ['$r'] : []),
+  ]);
   const merged = request.using.map((name) => {
     const parts = [outer, inner].map((side) => new Scope(side).resolve([name]));
     const column = parts[0]?.column ?? { name, type: 'VARCHAR' };

@@ -1,4 +1,14 @@
-import { columnPath, expressions, isExpression, isNode, text, walk, type AstNode, type Expression, type Json } from './ast.ts';
+import {
+  columnPath,
+  expressions,
+  isExpression,
+  isNode,
+  text,
+  walk,
+  type AstNode,
+  type Expression,
+  type Json,
+} from './ast.ts';
 import { refuse, type QueryContext } from './context.ts';
 
 /** The clock as a condition may name it. */
@@ -43,7 +53,8 @@ export async function clockBounds(context: QueryContext, condition: Expression):
       { low: input, high: upper },
     ];
     const named = sides.filter(({ low, high }) => nowIn([low, high]) !== undefined);
-    if (named.length < sides.length) throw refuseShape(context, condition, 'write the other half as a condition of its own');
+    if (named.length < sides.length)
+      throw refuseShape(context, condition, 'write the other half as a condition of its own');
     return Promise.all(named.map(({ low, high }) => bound(context, condition, high, low, true)));
   }
   const [left, right] = [condition['left'], condition['right']];
@@ -130,6 +141,7 @@ function sameInstant(expression: Expression): Expression | undefined {
     return /^TIMESTAMP( WITH TIME ZONE)?$/.test(type) ? child : undefined;
   }
   const [zone, time] = expressions(expression['children']);
-  if (text(expression['function_name']) !== 'timezone' || zone === undefined || !isNode(zone['value'])) return undefined;
+  if (text(expression['function_name']) !== 'timezone' || zone === undefined || !isNode(zone['value']))
+    return undefined;
   return text(zone['value']['value']).toUpperCase() === 'UTC' ? time : undefined;
 }

@@ -35,15 +35,22 @@ export async function overNode(block: Block, input: OverInput): Promise<Relation
   const node = input.relational.node;
   const order = node.columns.map((column) => columnRef(ALIAS, column.name));
   const total = (value: Json): Json => withTotalOrder(value, order);
-  const windows = windowsIn([...input.items.map((item) => item.expression), ...(input.qualify === undefined ? [] : [input.qualify])]);
+  const windows = windowsIn([
+    ...input.items.map((item) => item.expression),
+    ...(input.qualify === undefined ? [] : [input.qualify]),
+  ]);
   const keys = commonPartition(windows);
   const bare = (key: Expression): Expression => withoutAlias(key);
   const keySql = await Promise.all(keys.map((key) => print(context.service, bare(key))));
   const list = await Promise.all(
-    input.items.map(async (item) => `${await print(context.service, total(item.expression) as Expression)} AS ${ident(item.name).text}`),
+    input.items.map(
+      async (item) =>
+        `${await print(context.service, total(item.expression) as Expression)} AS ${ident(item.name).text}`,
+    ),
   );
   const hidden = keys.map((_, i) => `${ident(ALIAS).text}.${ident(`$k${i}`).text} AS ${ident(`$k${i}`).text}`);
-  const qualify = input.qualify === undefined ? '' : ` QUALIFY ${await print(context.service, total(input.qualify) as Expression)}`;
+  const qualify =
+    input.qualify === undefined ? '' : ` QUALIFY ${await print(context.service, total(input.qualify) as Expression)}`;
   const times = keys.map((key) => columnOf(node.columns, key)?.time);
   const outputs = new Map(
     input.items.flatMap((item) => {
@@ -93,7 +100,9 @@ function withTotalOrder(value: Json, columns: readonly Expression[]): Json {
     if (node['class'] !== 'WINDOW') return undefined;
     const name = text(node['function_name']).toLowerCase();
     const added = columns.map((expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression }));
-    const rows = [text(node['start']), text(node['end'])].some((edge) => edge.endsWith('_ROWS') || edge === 'EXPR_PRECEDING_ROWS');
+    const rows = [text(node['start']), text(node['end'])].some(
+      (edge) => edge.endsWith('_ROWS') || edge === 'EXPR_PRECEDING_ROWS',
+    );
     if (BY_ROW.has(name) || rows) return { ...node, orders: [...nodes(node['orders']), ...added] };
     if (PICKING.has(name)) return { ...node, arg_orders: [...nodes(node['arg_orders']), ...added] };
     return undefined;

@@ -6,7 +6,16 @@ import type { Column } from '../base/schema.ts';
  * bound; what varies from epoch to epoch (delta, old or new state of an input) is spliced in place of its `$inN` name.
  */
 export type PlanNode =
-  SourceNode | TableNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode | CogroupNode | MatchNode | HoldingNode;
+  | SourceNode
+  | TableNode
+  | StaticNode
+  | SelectNode
+  | WindowNode
+  | UnionNode
+  | AggregateNode
+  | CogroupNode
+  | MatchNode
+  | HoldingNode;
 
 /** Nodes that let the rows of one input through at another time than they came. */
 export type HoldingNode = RetentionNode | CoalesceNode | GateNode;

@@ -336,7 +336,14 @@ export class Planner {
     const plain = relational.columns.map(({ name, type }) => ({ name, type }));
     const options = checkOptions([], print.options, 'the print sink', statement.span);
     const plan = print.plan({ name: 'query', columns: plain, options, span: statement.span, cwd: this.host.cwd });
-    this.catalog.targets.push({ name: 'query', connector: 'print', plan, node: relational.node, columns: plain, changelog: false });
+    this.catalog.targets.push({
+      name: 'query',
+      connector: 'print',
+      plan,
+      node: relational.node,
+      columns: plain,
+      changelog: false,
+    });
   }
 
   private async readsSource(query: Query): Promise<boolean> {

@@ -46,7 +46,8 @@ export async function retain(
   let current = single ? plain : fromOf(context, await gather(context, plain, [], mentioned));
   const targets = Map.groupBy(timed, (one) => relationOf(context, current.scope, one));
   for (const [relation, group] of targets) {
-    if (relation?.input === undefined) throw refuse(context, group[0]?.condition ?? context.root, 'now() is compared with no column of this query');
+    if (relation?.input === undefined)
+      throw refuse(context, group[0]?.condition ?? context.root, 'now() is compared with no column of this query');
     current = await retained(context, current, relation, group, single ? mentioned : undefined);
   }
   return { from: current, conditions: rest(conditions) };
@@ -89,7 +90,8 @@ async function retained(
   const input = relation.input;
   if (input === undefined) return from;
   const bounds = [];
-  for (const bound of timed.flatMap((one) => one.bounds)) bounds.push({ ...bound, sql: await boundSql(context, from, bound) });
+  for (const bound of timed.flatMap((one) => one.bounds))
+    bounds.push({ ...bound, sql: await boundSql(context, from, bound) });
   const narrow = mentioned !== undefined && !from.scope.relations.some((other) => other.within?.relation === relation);
   const kept = input.node.columns.filter((column) => !narrow || mentioned.has(column.name.toLowerCase()));
   const columns = (kept.length === 0 ? input.node.columns.slice(0, 1) : kept).map(withoutTime);

@@ -47,10 +47,10 @@ export class Scope {
     const matches = this.relations
       .filter((relation) => relation.hidden !== true && relation.qualifiedOnly !== true)
       .flatMap((relation) =>
-      relation.columns
-        .filter((column) => sameName(column.name, first) && !relation.merged.has(first.toLowerCase()))
-        .map((column) => ({ relation, column, fields: path.slice(1) })),
-    );
+        relation.columns
+          .filter((column) => sameName(column.name, first) && !relation.merged.has(first.toLowerCase()))
+          .map((column) => ({ relation, column, fields: path.slice(1) })),
+      );
     const [match] = matches;
     return matches.length === 1 && match !== undefined ? held(match) : undefined;
   }

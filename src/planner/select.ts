@@ -32,11 +32,7 @@ export async function compileSelect(
   }
 }
 
-async function clauseByClause(
-  context: QueryContext,
-  environment: FromEnvironment,
-  node: AstNode,
-): Promise<Relational> {
+async function clauseByClause(context: QueryContext, environment: FromEnvironment, node: AstNode): Promise<Relational> {
   const modifiers = readModifiers(context, node);
   const fromNode = node['from_table'];
   if (!isNode(fromNode)) throw refuse(context, node, 'a view reads from a source; this SELECT has no FROM');
@@ -47,7 +43,13 @@ async function clauseByClause(
   if (window !== undefined && window.alias() === undefined) {
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
-  const timed = await retain(context, whole, conjuncts(node['where_clause']), selectAliases(node), window === undefined ? mentioned : undefined);
+  const timed = await retain(
+    context,
+    whole,
+    conjuncts(node['where_clause']),
+    selectAliases(node),
+    window === undefined ? mentioned : undefined,
+  );
   const untimed = { ...node, where_clause: and(timed.conditions) };
   const { from, node: tree } = await unnest(context, environment, timed.from, untimed, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
@@ -75,17 +77,25 @@ async function clauseByClause(
 }
 
 async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
-  const everything = [...block.items.map((item) => item.expression), ...(block.qualify === undefined ? [] : [block.qualify])];
+  const everything = [
+    ...block.items.map((item) => item.expression),
+    ...(block.qualify === undefined ? [] : [block.qualify]),
+  ];
   const all = node['aggregate_handling'] === 'FORCE_AGGREGATES';
   const grouped = block.groups.length > 0 || all || hasAggregates(block);
   const windows = windowsIn(everything);
-  if (windows.length === 0 && block.qualify === undefined) return grouped ? compileAggregate(block, all) : plainSelect(block);
+  if (windows.length === 0 && block.qualify === undefined)
+    return grouped ? compileAggregate(block, all) : plainSelect(block);
   const groups = all
-    ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item) && windowsIn([item]).length === 0)
+    ? block.items
+        .map((item) => item.expression)
+        .filter((item) => !hasAggregate(block, item) && windowsIn([item]).length === 0)
     : block.groups;
   const over = { ...block, items: everything.map((expression, i) => ({ name: `$${i}`, expression })) };
   const below: readonly Item[] = grouped
-    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over)]).map((expression, i) => ({ name: `$c${i}`, expression }))
+    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over)]).map(
+        (expression, i) => ({ name: `$c${i}`, expression }),
+      )
     : columnsRead(block, everything);
   const base = { ...block, groups, items: below, qualify: undefined };
   const relational = grouped ? await compileAggregate(base, false) : await plainSelect(base);
@@ -106,8 +116,10 @@ function orderedBlock(
   const taken = new Set(items.map((item) => item.name.toLowerCase()));
   const column = (expression: Expression): string => {
     const path = columnPath(expression);
-    const named = path.length === 1 ? block.items.find((item) => item.name.toLowerCase() === path[0]?.toLowerCase()) : undefined;
-    if (named !== undefined && (aliases.has(named.name.toLowerCase()) || block.from.scope.resolve(path) === undefined)) return named.name;
+    const named =
+      path.length === 1 ? block.items.find((item) => item.name.toLowerCase() === path[0]?.toLowerCase()) : undefined;
+    if (named !== undefined && (aliases.has(named.name.toLowerCase()) || block.from.scope.resolve(path) === undefined))
+      return named.name;
     const wanted = positional(expression, block.items) ?? resolve(expression, { windows: true });
     const known = items.find((item) => fingerprint(item.expression) === fingerprint(wanted));
     if (known !== undefined) return known.name;
@@ -150,7 +162,8 @@ function mentionedColumns(node: AstNode): Mentioned {
   walk(node, (inner) => {
     if (inner['class'] === 'STAR' || inner['ref_type'] === 'NATURAL') star = true;
     columnPath(inner).forEach((name) => names.add(name.toLowerCase()));
-    if (Array.isArray(inner['using_columns'])) inner['using_columns'].forEach((name) => names.add(text(name).toLowerCase()));
+    if (Array.isArray(inner['using_columns']))
+      inner['using_columns'].forEach((name) => names.add(text(name).toLowerCase()));
   });
   return star ? undefined : names;
 }

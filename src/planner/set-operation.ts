@@ -90,7 +90,10 @@ function commonTime(inputs: readonly Relational[], i: number, window: string | u
   const times = inputs.map((input) => input.node.columns[i]?.time);
   const [first] = times;
   if (first === undefined || times.some((time) => time?.clock !== first.clock)) return undefined;
-  const after = times.reduce((most, time) => (time !== undefined && time.after > most ? time.after : most), first.after);
+  const after = times.reduce(
+    (most, time) => (time !== undefined && time.after > most ? time.after : most),
+    first.after,
+  );
   const windowed = times.every((time) => time?.window !== undefined);
   return { after, clock: first.clock, window: windowed ? (window ?? first.window) : undefined };
 }

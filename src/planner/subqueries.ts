@@ -163,7 +163,8 @@ function hasSpecial(context: QueryContext, inner: AstNode): boolean {
   let special = false;
   walk(inner['select_list'] ?? null, (node) => {
     if (node['class'] === 'WINDOW') special = true;
-    if (node['class'] === 'FUNCTION' && context.service.functionKind(text(node['function_name'])) === 'aggregate') special = true;
+    if (node['class'] === 'FUNCTION' && context.service.functionKind(text(node['function_name'])) === 'aggregate')
+      special = true;
   });
   return special;
 }
@@ -211,7 +212,8 @@ class Scalars {
   /** An aggregate without GROUP BY and HAVING has one row, even of nothing. */
   private oneRow(inner: AstNode): boolean {
     if (inner['type'] !== 'SELECT_NODE' || expressions(inner['group_expressions']).length > 0) return false;
-    if (isExpression(inner['having']) || isExpression(inner['qualify']) || nodes(inner['modifiers']).length > 0) return false;
+    if (isExpression(inner['having']) || isExpression(inner['qualify']) || nodes(inner['modifiers']).length > 0)
+      return false;
     let aggregate = false;
     walk(inner['select_list'] ?? null, (node) => {
       if (node['class'] === 'SUBQUERY' || node['class'] === 'WINDOW') return false;

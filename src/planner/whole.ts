@@ -64,7 +64,8 @@ async function takeInputs(
 ): Promise<Json> {
   if (Array.isArray(value)) {
     const out: Json[] = [];
-    for (const item of value as readonly Json[]) out.push(await takeInputs(context, environment, item, shadowed, taken));
+    for (const item of value as readonly Json[])
+      out.push(await takeInputs(context, environment, item, shadowed, taken));
     return out;
   }
   if (!isNode(value)) return value;
@@ -77,12 +78,15 @@ async function takeInputs(
       return placeholderFor(context, value, await environment.compileRelation(value), taken);
   }
   const copy: Record<string, Json> = {};
-  for (const [key, child] of Object.entries(value)) copy[key] = await takeInputs(context, environment, child, here, taken);
+  for (const [key, child] of Object.entries(value))
+    copy[key] = await takeInputs(context, environment, child, here, taken);
   return copy;
 }
 
 function withCteNames(node: AstNode, shadowed: ReadonlySet<string>): ReadonlySet<string> {
-  const names = nodes(isNode(node['cte_map']) ? node['cte_map']['map'] : null).map((entry) => text(entry['key']).toLowerCase());
+  const names = nodes(isNode(node['cte_map']) ? node['cte_map']['map'] : null).map((entry) =>
+    text(entry['key']).toLowerCase(),
+  );
   return names.length === 0 ? shadowed : new Set([...shadowed, ...names]);
 }
 
@@ -103,7 +107,9 @@ async function tableInput(context: QueryContext, environment: FromEnvironment, n
 function placeholderFor(context: QueryContext, node: AstNode, relational: Relational, taken: Taken[]): AstNode {
   const placeholder = context.nextId('$in');
   taken.push({ placeholder, relational });
-  const given = Array.isArray(node['column_name_alias']) ? node['column_name_alias'].map((name: Json) => text(name)) : [];
+  const given = Array.isArray(node['column_name_alias'])
+    ? node['column_name_alias'].map((name: Json) => text(name))
+    : [];
   const names = relational.columns.map((column, i) => given[i] ?? column.name);
   const call = isNode(node['function']) ? node['function'] : undefined;
   const own = call === undefined ? text(node['table_name']) : windowedName(call);

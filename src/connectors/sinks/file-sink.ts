@@ -32,7 +32,9 @@ export const fileSink: SinkConnector = {
     },
   },
   changelog: (options) =>
-    options['changelog'] === true ? 'always' : { hint: "set changelog = true: each row then begins with op, '+' or '-'" },
+    options['changelog'] === true
+      ? 'always'
+      : { hint: "set changelog = true: each row then begins with op, '+' or '-'" },
   plan(declaration) {
     const { name, options, cwd, span } = declaration;
     const path = String(options['path'] ?? '');

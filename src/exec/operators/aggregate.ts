@@ -107,10 +107,7 @@ export class AggregateOperator implements Operator {
     const names = join(this.node.columns.map((column) => ident(column.name)));
     const weighted = (table: Sql, weight: number): Sql =>
       sql`SELECT ${names}, ${weight} AS ${ident(HIDDEN.weight)} FROM ${table} WHERE "$keep"`;
-    return consolidated(
-      sql`(${weighted(this.output, 1)} UNION ALL ${weighted(this.before, -1)})`,
-      this.node.columns,
-    );
+    return consolidated(sql`(${weighted(this.output, 1)} UNION ALL ${weighted(this.before, -1)})`, this.node.columns);
   }
 
   async step(_epoch: EpochClock): Promise<void> {

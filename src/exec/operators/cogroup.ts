@@ -181,8 +181,7 @@ export class CogroupOperator implements Operator {
     } else if (this.keptRows > 0) {
       this.keptRows -= await this.run(sql`DELETE FROM ${this.kept} AS s WHERE ${complete('s')}`);
     }
-    for (const side of this.sides)
-      await side.state.evict(end ? raw('true') : this.complete(undefined, limit));
+    for (const side of this.sides) await side.state.evict(end ? raw('true') : this.complete(undefined, limit));
   }
 
   private complete(alias: string | undefined, limit: bigint): Sql {

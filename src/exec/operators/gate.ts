@@ -21,7 +21,11 @@ export class GateOperator implements Operator {
   constructor(context: OperatorContext, node: GateNode) {
     this.context = context;
     this.node = node;
-    this.held = new HeldRows(context, node, node.input.columns.filter((column) => column.name === node.close.column));
+    this.held = new HeldRows(
+      context,
+      node,
+      node.input.columns.filter((column) => column.name === node.close.column),
+    );
   }
 
   open(): Promise<void> {

@@ -49,9 +49,7 @@ export class JoinOperator implements Operator {
     const inputs = streaming(this.node);
     const made: Side[] = [];
     inputs.forEach((input, i) => {
-      const identity = this.node.demand.identity
-        ? identityColumns(input.node)
-        : [];
+      const identity = this.node.demand.identity ? identityColumns(input.node) : [];
       const shared = this.selfJoin(inputs);
       const twin = shared ? made[0] : undefined;
       const uses = shared
@@ -61,7 +59,9 @@ export class JoinOperator implements Operator {
         : input.uses;
       const columns = [...new Set([...uses, ...identity])];
       const name = `${this.node.id}$${i}`;
-      const state = twin?.state ?? new StateTable(this.context.session, this.node.id, stateTable(name), weightedColumns(input, columns));
+      const state =
+        twin?.state ??
+        new StateTable(this.context.session, this.node.id, stateTable(name), weightedColumns(input, columns));
       made.push({
         input,
         operator: this.context.operator(input.node),

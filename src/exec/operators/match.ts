@@ -35,10 +35,7 @@ export class MatchOperator implements Operator {
   constructor(context: OperatorContext, node: MatchNode) {
     this.context = context;
     this.node = node;
-    this.sides = [
-      new KeptSide(context, node.id, node.left, 'l'),
-      new KeptSide(context, node.id, node.right, 'r'),
-    ];
+    this.sides = [new KeptSide(context, node.id, node.left, 'l'), new KeptSide(context, node.id, node.right, 'r')];
   }
 
   private get output(): Sql {
@@ -137,11 +134,15 @@ export class MatchOperator implements Operator {
     const names = side.columns.map((column) => ident('s', column.name));
     const parts: Sql[] = [];
     if (side.rows)
-      parts.push(sql`SELECT ${join([...names, sql`${side.weight('s')} AS "$w"`, raw('CAST(0 AS HUGEINT) AS "$m"'), raw('true AS "$fresh"')])} FROM ${side.delta} AS s`);
+      parts.push(
+        sql`SELECT ${join([...names, sql`${side.weight('s')} AS "$w"`, raw('CAST(0 AS HUGEINT) AS "$m"'), raw('true AS "$fresh"')])} FROM ${side.delta} AS s`,
+      );
     if (across.rows && side.state.rows > 0) {
       const met = sql`SELECT ${own}.rowid AS id, sum(${across.weight(its)}) AS m
         FROM ${side.state.name} AS ${own} JOIN ${across.delta} AS ${ident(its)} ON ${raw(this.node.on)} GROUP BY 1`;
-      parts.push(sql`SELECT ${join([...names, side.weight('s'), raw('c.m'), raw('false')])} FROM ${side.state.name} AS s JOIN (${met}) AS c ON s.rowid = c.id`);
+      parts.push(
+        sql`SELECT ${join([...names, side.weight('s'), raw('c.m'), raw('false')])} FROM ${side.state.name} AS s JOIN (${met}) AS c ON s.rowid = c.id`,
+      );
     }
     if (parts.length === 0) {
       await this.run(sql`DROP TABLE IF EXISTS ${this.candidates(which)}`);
@@ -187,11 +188,11 @@ export class MatchOperator implements Operator {
     // Its own delta is not appended yet while the left side is proved, but it is when the right side is.
     const appended = which === 1;
     if (before === undefined || limit > before) {
-      if (side.state.rows > 0)
-        parts.push(sql`SELECT ${names} FROM ${side.state.name} AS s WHERE ${upTo} AND ${since}`);
+      if (side.state.rows > 0) parts.push(sql`SELECT ${names} FROM ${side.state.name} AS s WHERE ${upTo} AND ${since}`);
     }
     if (side.rows) {
-      const late = appended && before !== undefined && limit > before ? sql`${time} <= ${this.instant(which, before)}` : sql`true`;
+      const late =
+        appended && before !== undefined && limit > before ? sql`${time} <= ${this.instant(which, before)}` : sql`true`;
       if (!appended || before !== undefined)
         parts.push(sql`SELECT ${names} FROM ${side.delta} AS s WHERE ${upTo} AND ${late}`);
     }

@@ -140,7 +140,7 @@ export class RetentionOperator implements Operator {
       title: `retention: ${node.text}`,
       law: `Δout = the rows that the clock let in${this.goes ? ' − those that it let go' : ''}`,
       state: `${held.state.name.text}: the rows ${this.goes ? 'until they go' : 'that are yet to come in'}`,
-      bound: this.goes ? 'the clock: a row goes when its time is over' : "the clock: a row goes when its time has come",
+      bound: this.goes ? 'the clock: a row goes when its time is over' : 'the clock: a row goes when its time has come',
       sql: [
         sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.taken(0n)}`,
         sql`CREATE OR REPLACE TABLE ${held.output} AS ${join([this.given(this.fresh, sql`${SINCE} <= ${0}`), ...this.turning(0n, 0n)], ' UNION ALL ')}`,

@@ -34,7 +34,9 @@ export class UnionOperator extends LinearOperator {
         }
       }
       if (!this.node.appendOnly)
-        hidden.push(sql`${input.appendOnly ? raw('CAST(1 AS BIGINT)') : ident(HIDDEN.weight)} AS ${ident(HIDDEN.weight)}`);
+        hidden.push(
+          sql`${input.appendOnly ? raw('CAST(1 AS BIGINT)') : ident(HIDDEN.weight)} AS ${ident(HIDDEN.weight)}`,
+        );
       if (withLateness) hidden.push(...Object.values(LATENESS).map((name) => ident(name)));
       return sql`SELECT ${join([...visible, ...hidden])} FROM ${this.context.operator(input).delta(withLateness)}`;
     });
