@@ -45,8 +45,8 @@ async function change(columns: readonly Column[], rows: readonly Sql[]): Promise
 }
 
 const contents = async (): Promise<readonly string[]> => {
-  const found = await connection.table(sql`SELECT CAST(v AS VARCHAR) FROM ${table} AS v ORDER BY ALL`);
-  return found.rows.map(([row]) => String(row));
+  const found = await connection.rows(sql`SELECT CAST(v AS VARCHAR) AS shown FROM ${table} AS v ORDER BY ALL`);
+  return found.map((row) => String(row['shown']));
 };
 
 const pair: readonly Column[] = [
@@ -113,8 +113,8 @@ describe('a weighted delta is applied as a multiset', () => {
     await connection.run(sql`INSERT INTO d VALUES (1, 'x', -1)`);
     await applyChanges(spy as unknown as DuckConnection, table, pair, raw('d'));
     const removal = statements.find((statement) => statement.startsWith('DELETE')) ?? '';
-    const plan = await connection.table(sql`EXPLAIN ${raw(removal)}`);
-    const text = plan.rows.flat().join('\n');
+    const plan = await connection.rows(sql`EXPLAIN ${raw(removal)}`);
+    const text = plan.map((row) => String(row['explain_value'])).join('\n');
     expect(text).toContain('HASH_JOIN');
     expect(text).not.toMatch(/NESTED_LOOP|PIECEWISE|CROSS_PRODUCT|BLOCKWISE/);
   });

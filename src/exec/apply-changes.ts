@@ -4,7 +4,8 @@ import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
 import { tellingApart } from './same-row.ts';
 
-/** One for each connection: it holds the changes of the call that is under way, a row for each different one. */
+/** One of each for each connection. The delta as it came; and the changes that it comes to, a row for each different one. */
+const DELTA = ident('temp', 'main', '$delta');
 const CHANGES = ident('temp', 'main', '$changes');
 
 /**
@@ -21,12 +22,21 @@ export async function applyChanges(
   columns: readonly Column[],
   delta: Sql,
 ): Promise<void> {
-  const different = await connection.run(consolidate(columns, delta));
-  if (different === 0) return;
-  const counts = await connection.table(sql`SELECT
-    coalesce(sum(-"$n") FILTER ("$n" < 0), 0)::BIGINT, coalesce(max("$n"), 0)::BIGINT,
-    ${join(columns.map(({ name }) => sql`count(*) FILTER ("$n" < 0 AND ${ident(name)} IS NULL) = 0`))} FROM ${CHANGES}`);
-  const [retracted, most, ...neverNull] = counts.rows[0] ?? [];
+  const rows = await connection.run(
+    sql`CREATE OR REPLACE TEMP TABLE "$delta" AS SELECT ${names(columns)}, CAST("$n" AS BIGINT) AS "$n" FROM ${delta} WHERE "$n" <> 0`,
+  );
+  if (rows === 0) return;
+  const [least, greatest] = await numbers(connection, sql`SELECT min("$n"), max("$n") FROM ${DELTA}`);
+  if (Number(least) > 0) {
+    await connection.run(add(table, columns, DELTA, Number(greatest) > 1));
+    return;
+  }
+  if ((await connection.run(consolidate(columns))) === 0) return;
+  const [retracted, most, ...neverNull] = await numbers(
+    connection,
+    sql`SELECT coalesce(sum(-"$n") FILTER ("$n" < 0), 0)::BIGINT, coalesce(max("$n"), 0)::BIGINT,
+      ${join(columns.map(({ name }) => sql`count(*) FILTER ("$n" < 0 AND ${ident(name)} IS NULL) = 0`))} FROM ${CHANGES}`,
+  );
   if (Number(retracted) > 0) {
     const gone = await connection.run(remove(table, columns, neverNull));
     if (gone !== Number(retracted)) {
@@ -34,16 +44,19 @@ export async function applyChanges(
       throw new StreamsqlError('INTERNAL', message);
     }
   }
-  if (Number(most) > 0) await connection.run(add(table, columns, Number(most) > 1));
+  if (Number(most) > 0) await connection.run(add(table, columns, CHANGES, Number(most) > 1));
 }
+
+const numbers = async (connection: DuckConnection, select: Sql): Promise<readonly unknown[]> =>
+  (await connection.table(select)).rows[0] ?? [];
 
 const names = (columns: readonly Column[]): Sql => join(columns.map(({ name }) => ident(name)));
 const apart = (i: number): string => `$d${i}`;
 
-function consolidate(columns: readonly Column[], delta: Sql): Sql {
+function consolidate(columns: readonly Column[]): Sql {
   const extras = tellingApart(columns).map((extra, i) => sql`, ${extra} AS ${ident(apart(i))}`);
   return sql`CREATE OR REPLACE TEMP TABLE "$changes" AS SELECT *, row_number() OVER () AS "$id" FROM (
-    SELECT ${names(columns)}${join(extras, '')}, sum("$n")::BIGINT AS "$n" FROM ${delta} GROUP BY ALL HAVING sum("$n") <> 0)`;
+    SELECT ${names(columns)}${join(extras, '')}, sum("$n")::BIGINT AS "$n" FROM ${DELTA} GROUP BY ALL HAVING sum("$n") <> 0)`;
 }
 
 /** Equality lets DuckDB prune the scan by the delta's values, which IS NOT DISTINCT FROM does not. */
@@ -59,7 +72,7 @@ function remove(table: Sql, columns: readonly Column[], neverNull: readonly unkn
     FROM ${table} AS t JOIN ${CHANGES} AS c ON c."$n" < 0 AND ${join([...equal, ...same], ' AND ')}) WHERE k <= n)`;
 }
 
-function add(table: Sql, columns: readonly Column[], repeated: boolean): Sql {
+function add(table: Sql, columns: readonly Column[], from: Sql, repeated: boolean): Sql {
   const times = repeated ? raw(', UNNEST(range("$n"))') : raw('');
-  return sql`INSERT INTO ${table} (${names(columns)}) SELECT ${names(columns)} FROM ${CHANGES}${times} WHERE "$n" > 0`;
+  return sql`INSERT INTO ${table} (${names(columns)}) SELECT ${names(columns)} FROM ${from}${times} WHERE "$n" > 0`;
 }

@@ -66,11 +66,11 @@ export class Tables implements TableService {
     await this.guarded(definition, () => this.connection.run(raw(definition.text)));
     const described = await this.connection.rows(sql`DESCRIBE ${ident('tables', name)}`);
     const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
-    const constraints = await this.connection.table(
-      sql`SELECT unnest(constraint_column_names) FROM duckdb_constraints()
+    const constraints = await this.connection.rows(
+      sql`SELECT unnest(constraint_column_names) AS name FROM duckdb_constraints()
         WHERE schema_name = 'tables' AND lower(table_name) = lower(${name}) AND constraint_type = 'PRIMARY KEY'`,
     );
-    const key = constraints.rows.map(([column]) => String(column));
+    const key = constraints.map((row) => String(row['name']));
     const noted = key.length > 0 ? columns.filter((column) => key.some((k) => sameName(k, column.name))) : columns;
     const definitions = noted.map((column) => sql`${ident(column.name)} ${raw(column.type)}`);
     await this.connection.run(

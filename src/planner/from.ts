@@ -14,6 +14,8 @@ import {
   type Json,
 } from './ast.ts';
 import { checkExpression } from './check.ts';
+import { StreamsqlError } from '../base/errors.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
@@ -120,7 +122,7 @@ class FromCompiler {
     const inner = isNode(node['subquery']) ? node['subquery']['node'] : undefined;
     if (!isNode(inner)) throw refuse(this.context, node, 'this subquery is not supported');
     const alias = text(node['alias']) || this.context.nextId('$subquery');
-    return this.input(node, alias, await this.environment.compileQuery(inner));
+    return this.input(node, alias, await uncorrelated(() => this.environment.compileQuery(inner)));
   }
 
   private async tableFunction(node: AstNode, left: readonly Relation[]): Promise<Part> {
@@ -141,9 +143,9 @@ class FromCompiler {
     const declared = names.length > 0 ? `(${names.map((column) => ident(column).text).join(', ')})` : '';
     const sql = `${printed}${ordinality} AS ${ident(alias).text}${declared}`;
     const tables = left.map((relation) => relationOf(relation));
-    const columns = await this.context.service.describe(
-      raw(`SELECT ${ident(alias).text}.* FROM ${[...tables, sql].join(', ')}`),
-    );
+    // Not by `alias.*`: DuckDB finds the alias of UNNEST … WITH ORDINALITY twice.
+    const described = await this.context.service.describe(raw(`SELECT * FROM ${[...tables, sql].join(', ')}`));
+    const columns = described.slice(left.reduce((sum, relation) => sum + relation.columns.length, 0));
     return {
       relations: [{ alias, columns, input: undefined, merged: new Set() }],
       sql,
@@ -365,6 +367,16 @@ class FromCompiler {
       }),
     );
     return `SELECT * FROM (VALUES ${printed.join(', ')})`;
+  }
+}
+
+/** Compiles a subquery by itself: a name that only the query around it has makes that one be answered as a whole. */
+export async function uncorrelated<T>(compile: () => Promise<T>): Promise<T> {
+  try {
+    return await compile();
+  } catch (error) {
+    if (error instanceof StreamsqlError && error.code === 'BIND') throw new NeedsWhole();
+    throw error;
   }
 }
 

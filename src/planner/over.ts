@@ -104,7 +104,10 @@ function withTotalOrder(value: Json, columns: readonly Expression[]): Json {
       (edge) => edge.endsWith('_ROWS') || edge === 'EXPR_PRECEDING_ROWS',
     );
     if (BY_ROW.has(name) || rows) return { ...node, orders: [...nodes(node['orders']), ...added] };
-    if (PICKING.has(name)) return { ...node, arg_orders: [...nodes(node['arg_orders']), ...added] };
+    if (PICKING.has(name)) {
+      const own = nodes(node['arg_orders']);
+      return { ...node, arg_orders: [...(own.length > 0 ? own : nodes(node['orders'])), ...added] };
+    }
     return undefined;
   });
 }

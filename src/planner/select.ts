@@ -16,7 +16,8 @@ import { selectNode } from './select-node.ts';
 import { retain, selectAliases } from './retention.ts';
 import { unnest } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
-import { compileWhole, NeedsWhole } from './whole.ts';
+import { NeedsWhole } from './needs-whole.ts';
+import { compileWhole } from './whole.ts';
 
 /** Compiles one SELECT … FROM … WHERE … GROUP BY … HAVING … QUALIFY … ORDER BY … LIMIT, clause by clause. */
 export async function compileSelect(

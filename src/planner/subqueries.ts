@@ -1,15 +1,15 @@
-import { StreamsqlError } from '../base/errors.ts';
 import {
   and, columnPath, columnRef, conjuncts, expressions, isExpression, isNode, nodes, replace, text, walk,
   type AstNode, type Expression, type Json,
 } from './ast.ts'; // prettier-ignore
-import type { QueryContext, Relational } from './context.ts';
-import { compileFrom, type From, type FromEnvironment } from './from.ts';
+import type { QueryContext } from './context.ts';
+import { compileFrom, uncorrelated, type From, type FromEnvironment } from './from.ts';
 import { fromOf, gather, standIn, type Gathered, type Mentioned } from './gather.ts';
 import { matchNode } from './match-node.ts';
 import { retain } from './retention.ts';
 import { Scope } from './scope.ts';
-import { NeedsWhole, subqueriesIn } from './whole.ts';
+import { NeedsWhole } from './needs-whole.ts';
+import { subqueriesIn } from './whole.ts';
 
 /** A block whose subqueries have become joins: its FROM, and its tree without them. */
 export interface Unnested {
@@ -93,10 +93,11 @@ async function matched(
   });
 }
 
-const notFalse = (comparison: Expression): Expression => ({
-  class: 'OPERATOR', type: 'OPERATOR_COALESCE', alias: '', query_location: comparison['query_location'] ?? 0,
-  children: [comparison, { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: 0, value: { type: { id: 'BOOLEAN', type_info: null }, is_null: false, value: true } }],
-}); // prettier-ignore
+function notFalse(comparison: Expression): Expression {
+  const query_location = comparison['query_location'] ?? 0;
+  const unknown: Expression = { class: 'OPERATOR', type: 'OPERATOR_IS_NULL', alias: '', query_location, children: [comparison] }; // prettier-ignore
+  return { class: 'CONJUNCTION', type: 'CONJUNCTION_OR', alias: '', query_location, children: [comparison, unknown] };
+}
 
 interface InnerSide {
   readonly right: Gathered;
@@ -131,23 +132,13 @@ async function innerSide(
     const right = await gather(context, from, closed, undefined);
     return { right, on, value: any ? item : undefined };
   }
-  const relational = await uncorrelated(environment, inner);
+  const relational = await uncorrelated(() => environment.compileQuery(inner));
   const [first] = relational.columns;
   const right: Gathered = {
     node: relational.node,
     relations: [{ relation: { alias: '$q', columns: relational.columns, input: undefined, merged: new Set() }, names: relational.node.columns.map((column) => column.name) }],
   }; // prettier-ignore
   return { right, on: [], value: any && first !== undefined ? columnRef('$q', first.name) : undefined };
-}
-
-async function uncorrelated(environment: FromEnvironment, inner: AstNode): Promise<Relational> {
-  try {
-    return await environment.compileQuery(inner);
-  } catch (error) {
-    // A name of the outer query is none of the inner one's: the subquery is correlated.
-    if (error instanceof StreamsqlError && (error.code === 'BIND' || error.code === 'INTERNAL')) throw new NeedsWhole();
-    throw error;
-  }
 }
 
 function namesOutside(inner: Scope, outer: Scope, condition: Expression): boolean {
@@ -194,7 +185,7 @@ class Scalars {
   private async column(subquery: AstNode): Promise<Expression> {
     const inner = isNode(subquery['subquery']) ? subquery['subquery']['node'] : undefined;
     if (subquery['subquery_type'] !== 'SCALAR' || !isNode(inner) || !this.oneRow(inner)) throw new NeedsWhole();
-    const relational = await uncorrelated(this.environment, inner);
+    const relational = await uncorrelated(() => this.environment.compileQuery(inner));
     const [column] = relational.columns;
     if (relational.node.kind === 'static' || column === undefined) throw new NeedsWhole();
     const alias = this.context.nextId('$scalar');

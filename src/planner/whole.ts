@@ -6,12 +6,10 @@ import {
 import { checkExpression } from './check.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
-import type { FromEnvironment } from './from.ts';
+import { baseTables, uncorrelated, type FromEnvironment } from './from.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import type { KeptInput, StaticNode } from './plan.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
-
-/** Thrown where a block cannot be taken apart: it is answered as a whole. */
-export class NeedsWhole extends Error {}
 
 interface Taken {
   readonly placeholder: string;
@@ -77,10 +75,33 @@ async function takeInputs(
     if (WINDOW_FUNCTIONS.has(name) && environment.compileRelation !== undefined)
       return placeholderFor(context, value, await environment.compileRelation(value), taken);
   }
+  const derived = await derivedTable(context, environment, value, here);
+  if (derived !== undefined) return placeholderFor(context, value, derived, taken);
   const copy: Record<string, Json> = {};
   for (const [key, child] of Object.entries(value))
     copy[key] = await takeInputs(context, environment, child, here, taken);
   return copy;
+}
+
+/** A subquery in FROM by itself, if it names nothing of the query around it. */
+async function derivedTable(
+  context: QueryContext,
+  environment: FromEnvironment,
+  node: AstNode,
+  shadowed: ReadonlySet<string>,
+): Promise<Relational | undefined> {
+  const inner = isNode(node['subquery']) ? node['subquery']['node'] : undefined;
+  if (node['type'] !== 'SUBQUERY' || isExpression(node) || !isNode(inner)) return undefined;
+  if (baseTables(inner).some((table) => shadowed.has(text(table['table_name']).toLowerCase()))) return undefined;
+  // What is final by itself need not be so in here: this is about what changes.
+  if (context.emit !== 'changes') return undefined;
+  try {
+    const found = await uncorrelated(() => environment.compileQuery(inner));
+    return found.node.kind === 'static' ? undefined : found;
+  } catch (error) {
+    if (error instanceof NeedsWhole) return undefined;
+    throw error;
+  }
 }
 
 function withCteNames(node: AstNode, shadowed: ReadonlySet<string>): ReadonlySet<string> {

@@ -141,7 +141,7 @@ export class MatchOperator implements Operator {
       const met = sql`SELECT ${own}.rowid AS id, sum(${across.weight(its)}) AS m
         FROM ${side.state.name} AS ${own} JOIN ${across.delta} AS ${ident(its)} ON ${raw(this.node.on)} GROUP BY 1`;
       parts.push(
-        sql`SELECT ${join([...names, side.weight('s'), raw('c.m'), raw('false')])} FROM ${side.state.name} AS s JOIN (${met}) AS c ON s.rowid = c.id`,
+        sql`SELECT ${join([...names, sql`${side.weight('s')} AS "$w"`, raw('c.m AS "$m"'), raw('false AS "$fresh"')])} FROM ${side.state.name} AS s JOIN (${met}) AS c ON s.rowid = c.id`,
       );
     }
     if (parts.length === 0) {
