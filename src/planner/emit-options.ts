@@ -2,7 +2,15 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Emit, MappedText } from '../parser/statements.ts';
 import { expressions } from './ast.ts';
 import { newDemand, type Lateness, type QueryContext, type Relational } from './context.ts';
-import { inOrder, inputsOf, type CoalesceNode, type PlanNode } from './plan.ts';
+import {
+  inOrder,
+  inputsOf,
+  type AggregateNode,
+  type CoalesceNode,
+  type CogroupNode,
+  type MatchNode,
+  type PlanNode,
+} from './plan.ts';
 import type { SqlService } from './sql-service.ts';
 
 export interface EmitOptions {
@@ -68,10 +76,7 @@ export function checkLateness(root: PlanNode, { span }: Lateness): void {
       case 'aggregate':
       case 'cogroup':
       case 'match':
-        if (node.emit === 'on-window-close')
-          throw refusal(
-            `${node.kind === 'cogroup' ? node.title : node.kind === 'match' ? 'an outer join' : 'another view'} here closes without it`,
-          );
+        if (node.emit === 'on-window-close') throw refusal(`${closerOf(node)} closes without it`);
         return;
       default:
         return inputsOf(node).forEach(visit);
@@ -79,4 +84,9 @@ export function checkLateness(root: PlanNode, { span }: Lateness): void {
   };
   visit(root);
   if (!inOrder([root]).some((node) => node.kind === 'gate')) throw refusal('this query has none');
+}
+
+function closerOf(node: AggregateNode | CogroupNode | MatchNode): string {
+  if (node.kind === 'cogroup') return `the operator ${node.title}`;
+  return node.kind === 'match' ? 'the outer join' : 'a view that it reads';
 }

@@ -133,7 +133,9 @@ async function boundSql(context: QueryContext, from: From, bound: ClockBound): P
   const shift = clamp(bound.shift, FAR / 2n) + step;
   const infinite = sql`CASE WHEN ${time} > ${timestamp(0n, zoned)} THEN ${FAR} ELSE ${-FAR} END`;
   const finite = sql`greatest(least(epoch_us(${time}), ${FAR}), ${-FAR})`;
-  return sql`CAST(CASE WHEN isinf(${time}) THEN ${infinite} ELSE ${finite} END + ${shift} AS BIGINT)`.text;
+  // greatest and least pass over NULL.
+  const instant = sql`CASE WHEN ${time} IS NULL THEN NULL WHEN isinf(${time}) THEN ${infinite} ELSE ${finite} END`;
+  return sql`CAST(${instant} + ${shift} AS BIGINT)`.text;
 }
 
 const clamp = (value: bigint, limit: bigint): bigint => (value > limit ? limit : value < -limit ? -limit : value);

@@ -28,16 +28,18 @@ export class CoalesceOperator implements Operator {
   async step(epoch: EpochClock): Promise<void> {
     const { held } = this;
     const multiple = floorTo(epoch.stamped, this.node.every);
+    // The first epoch brings what there is without any input, the last all that there will be.
+    const whole = this.upTo === undefined || epoch.last;
     const passed = this.upTo !== undefined && multiple > this.upTo;
     this.upTo = multiple;
     const arrives = held.input.hasRows();
-    if (epoch.last && arrives) await held.state.append(this.taken());
-    if ((passed || epoch.last) && held.state.rows > 0) {
+    if (whole && arrives) await held.state.append(this.taken());
+    if ((passed || whole) && held.state.rows > 0) {
       await held.give(this.net(held.state.name));
       await held.state.create(sql`SELECT * FROM ${held.state.name}`);
     } else await held.giveNothing();
     // An epoch's own rows come with its clock: they are of the stretch that begins at the multiple.
-    if (!epoch.last && arrives) await held.state.append(this.taken());
+    if (!whole && arrives) await held.state.append(this.taken());
   }
 
   private taken(): Sql {
