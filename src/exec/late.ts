@@ -73,6 +73,9 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       case 'aggregate':
       case 'cogroup':
       case 'match':
+      case 'retention':
+      case 'coalesce':
+      case 'gate':
         return;
     }
   };

@@ -27,6 +27,10 @@ export function identityColumns(node: PlanNode): readonly string[] {
     }
     case 'aggregate':
       return node.keys.map((_, i) => `$i${i}`);
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+      return node.appendOnly ? identityColumns(node.input) : node.columns.map((column) => column.name);
     // What has no arrival of its own is told apart by all that it says.
     case 'cogroup':
     case 'match':
@@ -46,6 +50,11 @@ export function demandIdentity(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+      return;
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+      if (node.appendOnly) demandIdentity(node.input);
       return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
@@ -70,6 +79,9 @@ export function demandWatermark(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return;
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
@@ -95,6 +107,9 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return [];
     case 'select': {
       const [only, second] = streaming(node);

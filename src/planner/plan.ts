@@ -16,7 +16,11 @@ export type PlanNode =
   | UnionNode
   | AggregateNode
   | CogroupNode
-  | MatchNode;
+  | MatchNode
+  | HoldingNode;
+
+/** Nodes that let the rows of one input through at another time than they came. */
+export type HoldingNode = RetentionNode | CoalesceNode | GateNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -312,6 +316,41 @@ export interface MatchGives {
   readonly right: 'unmatched' | undefined;
 }
 
+/**
+ * Conditions on now(): each row of the input is there while `since <= clock < until`, for every bound, and never where one
+ * is NULL. Append-only where rows only appear. No column is a time attribute: rows come when the clock says.
+ */
+export interface RetentionNode extends Common {
+  readonly kind: 'retention';
+  readonly input: PlanNode;
+  /** What the bounds call the input. */
+  readonly alias: string;
+  /** BIGINT microseconds over the input's columns. */
+  readonly since: readonly string[];
+  readonly until: readonly string[];
+  /** The conditions as they were written, for EXPLAIN. */
+  readonly text: string;
+}
+
+/** EMIT EVERY: changes are gathered, and given as one at multiples of `every` (microseconds) of the engine's clock. */
+export interface CoalesceNode extends Common {
+  readonly kind: 'coalesce';
+  readonly input: PlanNode;
+  readonly every: bigint;
+}
+
+/**
+ * EMIT ON WINDOW CLOSE ALLOWED LATENESS: changes of groups wait until the watermark has closed the group's window; those
+ * of closed ones pass. `close` is a column of the input, which the node itself has not.
+ */
+export interface GateNode extends Common {
+  readonly kind: 'gate';
+  readonly input: AggregateNode;
+  readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock };
+  /** Microseconds for which a closed window is corrected. */
+  readonly lateness: bigint;
+}
+
 /** A materialized view of the plan, kept as a table of the results database. */
 export interface MaterializedView {
   readonly name: string;
@@ -329,7 +368,10 @@ export interface SinkTarget {
   readonly connector: string;
   readonly plan: SinkPlan;
   readonly node: PlanNode;
+  /** As the sink has them, without the `op` of a changelog. */
   readonly columns: readonly Column[];
+  /** Its rows are changes, each with a leading column `op`: '+' or '-'. */
+  readonly changelog: boolean;
 }
 
 /** All that a run does. */
@@ -393,6 +435,9 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
     case 'window':
     case 'session':
     case 'aggregate':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return [node.input];
   }
 }

@@ -1,5 +1,5 @@
 import {
-  columnPath, columnRef, conjuncts, expressions, isExpression, isNode, nodes, replace, text, walk,
+  and, columnPath, columnRef, conjuncts, expressions, isExpression, isNode, nodes, replace, text, walk,
   type AstNode, type Expression, type Json,
 } from './ast.ts'; // prettier-ignore
 import type { QueryContext } from './context.ts';
@@ -7,6 +7,7 @@ import { compileFrom, uncorrelated, type From, type FromEnvironment } from './fr
 import { fromOf, gather, standIn, type Gathered, type Mentioned } from './gather.ts';
 import { correlatedAggregate } from './correlated.ts';
 import { matchNode } from './match-node.ts';
+import { retain } from './retention.ts';
 import { Scope } from './scope.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import { subqueriesIn } from './whole.ts';
@@ -46,12 +47,6 @@ export async function unnest(
   for (const part of parts) rewritten = { ...rewritten, [part]: await scalars.replaceIn(rewritten[part] ?? null) };
   return { from: scalars.from, node: rewritten };
 }
-
-const and = (conditions: readonly Expression[]): Json => {
-  const [only, second] = conditions;
-  if (second === undefined) return only ?? null;
-  return { class: 'CONJUNCTION', type: 'CONJUNCTION_AND', alias: '', query_location: only?.['query_location'] ?? 0, children: [...conditions] }; // prettier-ignore
-};
 
 const isMatching = (condition: Expression): boolean => positive(condition) !== undefined;
 
@@ -130,9 +125,9 @@ async function innerSide(
     subqueriesIn(inner['where_clause'] ?? null).length === 0 && subqueriesIn(fromNode).length === 0 &&
     !hasSpecial(context, inner) && (!any || (item !== undefined && second === undefined && item.class !== 'STAR')); // prettier-ignore
   if (plain && isNode(fromNode)) {
-    const from = await compileFrom(context, { ...environment, wrap: undefined, mentioned: undefined }, fromNode);
+    const whole = await compileFrom(context, { ...environment, wrap: undefined, mentioned: undefined }, fromNode);
     const outer = new Scope(standIn(left, '$l', '$l'));
-    const conditions = conjuncts(inner['where_clause']);
+    const { from, conditions } = await retain(context, whole, conjuncts(inner['where_clause']), new Map(), undefined);
     const closed = conditions.filter((condition) => !namesOutside(from.scope, outer, condition));
     const on = conditions.filter((condition) => !closed.includes(condition));
     const right = await gather(context, from, closed, undefined);

@@ -263,8 +263,10 @@ export class AggregateOperator implements Operator {
     if (this.state.rows === 0) return;
     const end = watermark >= END_OF_TIME;
     if (this.onClose) await this.write(this.closing(end ? undefined : limit, before));
-    await this.state.evict(end ? raw('true') : this.complete(limit));
-    if (this.values.any) await this.values.evict(end ? raw('true') : this.complete(limit));
+    const complete = end ? raw('true') : this.complete(limit);
+    await this.state.evict(complete);
+    if (this.readSigned && !this.sql.merges) await this.run(sql`DELETE FROM ${this.last} WHERE ${complete}`);
+    if (this.values.any) await this.values.evict(complete);
   }
 
   /** The last window start, or key, that is complete at a watermark. */
