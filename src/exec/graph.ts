@@ -3,12 +3,14 @@ import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from 
 import { AggregateOperator } from './operators/aggregate.ts';
 import { CogroupOperator } from './operators/cogroup.ts';
 import { JoinOperator } from './operators/join.ts';
+import { LookupOperator } from './operators/lookup.ts';
 import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { SelectOperator } from './operators/select.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
 import { TableOperator } from './operators/table.ts';
+import { TemporalOperator } from './operators/temporal.ts';
 import { UnionOperator } from './operators/union.ts';
 import { WindowOperator } from './operators/window.ts';
 import type { Session } from './session.ts';
@@ -79,6 +81,10 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return new CogroupOperator(context, node);
     case 'match':
       return new MatchOperator(context, node);
+    case 'temporal':
+      return new TemporalOperator(context, node);
+    case 'lookup':
+      return new LookupOperator(context, node);
     default:
       return unreachable(node);
   }

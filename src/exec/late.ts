@@ -67,10 +67,13 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       }
       case 'union':
         return at.inputs.forEach((input) => watch(input, window));
+      case 'lookup':
+        return watch(at.left, window);
       case 'static':
       case 'aggregate':
       case 'cogroup':
       case 'match':
+      case 'temporal':
         return;
     }
   };

@@ -27,6 +27,8 @@ export function identityColumns(node: PlanNode): readonly string[] {
     // What has no arrival of its own is told apart by all that it says.
     case 'cogroup':
     case 'match':
+    case 'temporal':
+    case 'lookup':
       return node.columns.map((column) => column.name);
   }
 }
@@ -42,6 +44,8 @@ export function demandIdentity(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'temporal':
+    case 'lookup':
       return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
@@ -63,7 +67,10 @@ export function demandWatermark(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'temporal':
       return;
+    case 'lookup':
+      return demandWatermark(node.left);
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
     case 'window':
@@ -86,7 +93,10 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'temporal':
       return [];
+    case 'lookup':
+      return lateSources(node.left);
     case 'select': {
       const [only, second] = streaming(node);
       return only === undefined || second !== undefined ? [] : lateSources(only.node);
