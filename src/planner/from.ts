@@ -240,7 +240,7 @@ class FromCompiler {
           )
       : named;
     const conditions = shared.map((name) => {
-      const [l, r] = [leftScope.resolve([name]), rightScope.resolve([name])];
+      const [l, r] = [leftScope.find([name]), rightScope.find([name])];
       if (l === undefined || r === undefined)
         throw refuse(this.context, node, `the column ${name} of USING is not one column on each side`);
       return comparison(columnRef(l.relation.alias, l.column.name), columnRef(r.relation.alias, r.column.name));

@@ -95,7 +95,7 @@ export interface PairKey {
   readonly time: TimeAttribute | undefined;
 }
 
-/** The key of an equality. One that NULLs satisfy becomes an equality of rows, in which NULL equals NULL. */
+/** The key of an equality. One that NULLs satisfy becomes an equality of structs, in which NULL equals NULL. */
 export async function pairKey(context: QueryContext, pair: Pair, equality: Compared): Promise<PairKey> {
   const sides = [equality.left, equality.right];
   const [l = '', r = ''] = await Promise.all(sides.map((side) => print(context.service, side)));
@@ -107,7 +107,7 @@ export async function pairKey(context: QueryContext, pair: Pair, equality: Compa
   const nulls = equality.operator === 'is not distinct from';
   const [left = '', right = ''] = bare.map((sql) => {
     const typed = alike ? sql : `CAST(${sql} AS ${both?.type ?? ''})`;
-    return nulls ? `row(${typed})` : typed;
+    return nulls ? `struct_pack(k := ${typed})` : typed;
   });
   const times = sides.map((side) => pair.scope.plainColumn(side)?.column.time);
   return { of: equality, left, right, time: commonTime(times[0], times[1]) };

@@ -77,6 +77,7 @@ export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
       committed();
     });
     await next;
+    if (failure !== undefined) throw failure;
     const check = async (when: string, watermark: string): Promise<void> => {
       const { rows } = await engine.query('SELECT * FROM answer');
       const expected = await asked.table(raw(run.query.oracle.replaceAll('{{w}}', watermark)));
