@@ -103,7 +103,10 @@ function* smallerTrees(root: Node): Generator<Node> {
       ...node.inputs.map((input) => coerce(input, node.columns)),
       ...node.simpler(),
     ]; // prettier-ignore
-    for (const replacement of replacements) yield replace(root, node, replacement);
+    for (const replacement of replacements) {
+      // What waits for a window's end must go on having one.
+      if (node.closing === undefined || replacement.closing !== undefined) yield replace(root, node, replacement);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { Expressions, references } from '../expressions.ts';
-import { leaf, type Column, type Dialect, type Node } from '../node.ts';
+import { closed, leaf, type Column, type Dialect, type Node } from '../node.ts';
 import { clause, columnsOf, drawItems, itemList, project, simplerItems, type Draw, type Item } from '../draw.ts';
 import { drawCalls, drawHaving, simplerCalls } from './aggregate.ts';
 import { rawTable, SOURCE_COLUMNS, SOURCES } from '../sources.ts';
@@ -200,21 +200,24 @@ function closingUnion(draw: Draw, left: Node, right: Node): Node {
   ];
   const side = (of: Node): Node => {
     const items = wanted.map((column, i): Item => ({ ...column, sql: i === 0 ? `x.${of.closing?.column ?? ''}` : (of.columns.find(({ type }) => type === 'num') === undefined ? '0' : `x.${of.columns.find(({ type }) => type === 'num')?.name ?? ''}`) })); // prettier-ignore
-    return project({ op: 'map of windows', items }, of);
+    const closing = { column: wanted[0]?.name ?? '', strictly: false, sources: of.closing?.sources ?? [] };
+    return closingAs({ ...of, closing }, project({ op: 'map of windows', items }, of));
   };
-  const sides = [side(left), side(right)] as const;
-  const sources = [...new Set([left, right].flatMap((of) => of.closing?.sources ?? []))];
-  const closing = { column: wanted[0]?.name ?? '', strictly: false, sources };
+  const name = wanted[0]?.name ?? '';
+  // Each side's rows come when its own source has passed them: the batch answer asks each side by itself.
   const make = (l: Node, r: Node): Node => ({
     op: 'union of windows',
     inputs: [l, r],
     columns: wanted,
-    closing,
-    text: ([x, y]) => `(${x?.query ?? ''}) UNION ALL (${y?.query ?? ''})`,
+    closing: { column: name, strictly: false, sources: [] },
+    text: ([x, y], dialect) => {
+      const part = (of: Node, query = ''): string => (dialect === 'batch' ? closed(of, query, 'batch') : query);
+      return `(${part(l, x?.query)}) UNION ALL (${part(r, y?.query)})`;
+    },
     over: ([x = l, y = r]) => make(x, y),
     simpler: () => [],
   });
-  return make(...sides);
+  return make(side(left), side(right));
 }
 
 function windowJoin(draw: Draw, left: Node, right: Node): Node {
