@@ -7,6 +7,7 @@ import { runChild } from './child.ts';
 import { compare, type Method } from './compare.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { epochCosts, NEXMARK_CASES, nexmarkRates } from './nexmark.ts';
 import { readOptions, USAGE, type BenchOptions } from './options.ts';
 import { Prototypes } from './prototypes.ts';
 import { HEADER, render, type Line } from './report.ts';
@@ -43,6 +44,7 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   const isWanted = (name: string): boolean =>
     options.only.length === 0 || options.only.some((start) => name.startsWith(start));
   const { events, threads } = options;
+  if (options.epochs) return yield* epochCosts(NEXMARK_CASES.filter(isWanted), Math.min(options.pairs, 3), threads);
   const method: Method = {
     events,
     threads,
@@ -59,6 +61,7 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
     const input = fileOf(events, each.input);
     yield await attempt(each.name, () => compare({ ...each, input, batchInput: input }, method));
   }
+  yield* nexmarkRates(NEXMARK_CASES.filter(isWanted), { ...options, folder: DATA }, method);
   if (isWanted(MEMORY) && (!options.quick || options.only.length > 0)) {
     const [few, many] = [Math.max(1, Math.round(events / 5)), events * 2];
     for (const count of [few, many]) await makeFiles(count, ['ndjson']);
@@ -91,12 +94,12 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    console.log([...CASES.map((each) => each.name), MEMORY, LATENCY].join('\n'));
+    console.log([...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, LATENCY].join('\n'));
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;
   console.log(
-    `${options.events.toLocaleString('en')} bids, ${options.pairs} pairs, ${options.threads} threads; ${machine}\n`,
+    `${options.events.toLocaleString('en')} bids, ${options.nexmarkEvents.toLocaleString('en')} events of Nexmark, ${options.pairs} pairs, ${options.threads} threads; ${machine}\n`,
   );
   console.log(HEADER);
   const lines: Line[] = [];
@@ -109,8 +112,11 @@ async function main(options: BenchOptions): Promise<number> {
     return 2;
   }
   if (options.json !== undefined) {
-    const { events, pairs, threads } = options;
-    writeFileSync(fromUser(options.json), `${JSON.stringify({ machine, events, pairs, threads, lines }, null, 2)}\n`);
+    const { events, nexmarkEvents, pairs, threads } = options;
+    writeFileSync(
+      fromUser(options.json),
+      `${JSON.stringify({ machine, events, nexmarkEvents, pairs, threads, lines }, null, 2)}\n`,
+    );
   }
   const isWrong = lines.some((line) => line.wrong !== undefined);
   const isBelow = lines.some((line) => line.targets.some((target) => !target.reached));

@@ -13,7 +13,13 @@ export interface Outcome {
   readonly answer: string;
 }
 
+/** What the engine's child prints in the place of an outcome: SQL that is not supported yet. */
+export interface Refusal {
+  readonly refused: string;
+}
+
 export class ChildError extends Error {}
+export class RefusedError extends Error {}
 
 /** Runs a script of this folder, or any other by its path, in a Node of its own; what it wrote to standard output. */
 export async function runChild(

@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lastJson, runChild, type Outcome } from './child.ts';
+import { lastJson, RefusedError, runChild, type Outcome, type Refusal } from './child.ts';
 import type { DuckdbJob } from './duckdb-child.ts';
 import type { EngineJob } from './engine-child.ts';
-import { prototypeOf, type Prototypes } from './prototypes.ts';
+import { prototypeOf, type PrototypeRun, type Prototypes } from './prototypes.ts';
 import type { Query } from './queries.ts';
 import type { Line, Target } from './report.ts';
 import { batchRelation, streamFile, type Input } from './source.ts';
@@ -16,8 +16,27 @@ export interface Comparison {
   readonly query: Query;
   readonly input: Input;
   readonly batchInput: Input & { readonly kind: 'file' };
-  /** The least shares that the project wants. */
-  readonly wanted: { readonly ofDuckdb?: number; readonly ofPrototype?: number };
+  readonly wanted: Wanted;
+}
+
+/** The least shares that the project wants. */
+export interface Wanted {
+  readonly ofDuckdb?: number;
+  readonly ofPrototype?: number;
+}
+
+/** A streamsql file beside plain DuckDB and, where there is one, a prototype. */
+export interface Contest {
+  readonly name: string;
+  readonly text: string;
+  /** What of the file's results must be equal to what of the table `answer` of DuckDB's; SELECTs. */
+  readonly compared: { readonly engine: string; readonly duckdb: string };
+  readonly relations: DuckdbJob['relations'];
+  readonly batch: string;
+  readonly prototype: PrototypeRun | undefined;
+  /** How many the file reads. */
+  readonly events: number;
+  readonly wanted: Wanted;
 }
 
 export interface Method {
@@ -31,33 +50,38 @@ export interface Method {
   readonly profiles: string | undefined;
 }
 
-/** One run of the engine in a process and a folder of its own. */
+/** One run of the engine in a process and a folder of its own. Throws RefusedError where the SQL is not supported. */
 export async function runEngine(
   text: string,
   threads: number,
+  compared = 'FROM answer',
   profile?: { readonly folder: string; readonly name: string },
 ): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'streamsql-bench-'));
   try {
-    const job: EngineJob = { text, db: join(folder, 'answer.duckdb'), threads, explain: profile !== undefined };
+    const job: EngineJob = {
+      text,
+      db: join(folder, 'answer.duckdb'),
+      threads,
+      compared,
+      explain: profile !== undefined,
+    };
     const flags =
       profile === undefined
         ? []
         : ['--cpu-prof', `--cpu-prof-dir=${profile.folder}`, `--cpu-prof-name=${profile.name}.cpuprofile`];
     const output = await runChild('engine-child.ts', [JSON.stringify(job)], flags);
     if (profile !== undefined) writeFileSync(join(profile.folder, `${profile.name}.txt`), output);
-    return lastJson<Outcome>(output);
+    const result = lastJson<Outcome | Refusal>(output);
+    if ('refused' in result) throw new RefusedError(result.refused);
+    return result;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function runDuckdb(comparison: Comparison, threads: number): Promise<Outcome> {
-  const job: DuckdbJob = {
-    relation: batchRelation(comparison.query, comparison.batchInput).text,
-    select: comparison.query.batch,
-    threads,
-  };
+async function runDuckdb({ relations, batch, compared }: Contest, threads: number): Promise<Outcome> {
+  const job: DuckdbJob = { relations, select: batch, compared: compared.duckdb, threads };
   return lastJson<Outcome>(await runChild('duckdb-child.ts', [JSON.stringify(job)]));
 }
 
@@ -68,18 +92,32 @@ interface Pair {
   readonly prototype: number | undefined;
 }
 
+export const compare = (comparison: Comparison, method: Method): Promise<Line> =>
+  contest(
+    {
+      name: comparison.name,
+      text: streamFile(comparison.query, comparison.input),
+      compared: { engine: 'FROM answer', duckdb: 'FROM answer' },
+      relations: [['bids', batchRelation(comparison.query, comparison.batchInput).text]],
+      batch: comparison.query.batch,
+      prototype: prototypeOf(comparison.query.name, comparison.input),
+      events: method.events,
+      wanted: comparison.wanted,
+    },
+    method,
+  );
+
 /** Warms up, then runs engine, DuckDB and prototype in turn, every other time the other way round. */
-export async function compare(comparison: Comparison, method: Method): Promise<Line> {
-  const text = streamFile(comparison.query, comparison.input);
-  const prototype = prototypeOf(comparison.query.name, comparison.input);
+export async function contest(all: Contest, method: Method): Promise<Line> {
+  const { text, compared, prototype } = all;
   const runPair = async (flip: boolean): Promise<Pair> => {
     const parts: { engine?: Outcome; duckdb?: Outcome; prototype?: number } = {};
     const steps = [
-      async () => void (parts.engine = await runEngine(text, method.threads)),
-      async () => void (parts.duckdb = await runDuckdb(comparison, method.threads)),
+      async () => void (parts.engine = await runEngine(text, method.threads, compared.engine)),
+      async () => void (parts.duckdb = await runDuckdb(all, method.threads)),
       async () => {
         if (prototype !== undefined && method.prototypes?.has(prototype) === true)
-          parts.prototype = await method.prototypes.seconds(prototype, method.events);
+          parts.prototype = await method.prototypes.seconds(prototype, all.events);
       },
     ];
     for (const step of flip ? steps.reverse() : steps) await step();
@@ -91,13 +129,12 @@ export async function compare(comparison: Comparison, method: Method): Promise<L
   for (let i = 0; i < method.pairs; i++) pairs.push(await runPair(i % 2 === 1));
   if (method.profiles !== undefined) {
     mkdirSync(method.profiles, { recursive: true });
-    await runEngine(text, method.threads, { folder: method.profiles, name: comparison.name });
+    await runEngine(text, method.threads, compared.engine, { folder: method.profiles, name: all.name });
   }
-  return judge(comparison, method.events, pairs);
+  return judge(all, pairs);
 }
 
-function judge(comparison: Comparison, events: number, pairs: readonly Pair[]): Line {
-  const { name, wanted } = comparison;
+function judge({ name, wanted, events }: Contest, pairs: readonly Pair[]): Line {
   const odd = pairs.find((pair) => pair.engine.answer !== pair.duckdb.answer);
   if (odd !== undefined) return { name, targets: [], wrong: `${odd.engine.answer}, but DuckDB: ${odd.duckdb.answer}` };
   const ofDuckdb = spread(pairs.map((pair) => pair.duckdb.seconds / pair.engine.seconds));

@@ -1,20 +1,30 @@
-// One run of the engine: node bench/engine-child.ts '{"text": …, "db": …, "threads": …}' prints an Outcome.
+// One run of the engine: node bench/engine-child.ts '{"text": …, "db": …, "threads": …}' prints an Outcome, or why the
+// text is refused.
 import { raw } from '../src/base/sql.ts';
-import { open } from '../src/engine.ts';
-import { cpuSeconds, peakMb, type Outcome } from './child.ts';
+import { open, StreamsqlError } from '../src/engine.ts';
+import { cpuSeconds, peakMb, type Outcome, type Refusal } from './child.ts';
 import { digest } from './source.ts';
 
 export interface EngineJob {
   readonly text: string;
   readonly db: string;
   readonly threads: number;
+  /** What of the results must be equal. */
+  readonly compared: string;
   /** Print EXPLAIN ANALYZE first. */
   readonly explain: boolean;
 }
 
 const job = JSON.parse(process.argv[2] ?? '') as EngineJob;
 const engine = await open({ db: job.db, state: `${job.db}.state`, threads: job.threads });
-await engine.sql(job.text);
+try {
+  await engine.sql(job.text);
+} catch (error) {
+  if (!(error instanceof StreamsqlError) || error.code !== 'UNSUPPORTED') throw error;
+  const refusal: Refusal = { refused: error.message };
+  console.log(JSON.stringify(refusal));
+  process.exit(0);
+}
 const before = process.cpuUsage();
 const summary = await engine.run();
 const [cpu, peak] = [cpuSeconds(before), peakMb()];
@@ -28,7 +38,7 @@ if (job.explain) {
 }
 if (summary.late + summary.deadLetters > 0)
   throw new Error(`${summary.late} late and ${summary.deadLetters} dead: ${summary.sources[0]?.firstReason}`);
-const { rows } = await engine.query(digest(raw('answer')).text);
+const { rows } = await engine.query(digest(raw(`(${job.compared})`)).text);
 const outcome: Outcome = {
   seconds: summary.seconds,
   cpuSeconds: cpu,

@@ -7,6 +7,7 @@ import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOpt
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
 import { claimResults, claimState, finishResults, finishState } from './exec/claim.ts';
+import { ChangeQueue } from './exec/change-queue.ts';
 import { Duck, type DuckConnection } from './exec/duck.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
@@ -15,6 +16,7 @@ import { Runtime } from './exec/runtime.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { openSqlService } from './exec/sql-service.ts';
+import { Tables } from './exec/tables.ts';
 import { parseScript } from './parser/parse.ts';
 import type { Script } from './parser/statements.ts';
 import { redact } from './parser/variables.ts';
@@ -67,8 +69,10 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
   for (const schema of ['delta', 'state', 'static']) await connection.run(sql`CREATE SCHEMA ${ident(schema)}`);
   if (options.memoryLimit !== undefined) await connection.run(sql`SET memory_limit = ${options.memoryLimit}`);
   const service = await openSqlService(await connect());
+  const tables = await Tables.open(await connect());
   const planner = new Planner({
     service,
+    tables,
     connectors: {
       source: (name) => {
         const builtIn = sources.find((source) => source.name === name);
@@ -81,7 +85,7 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
     cwd: resolve(options.cwd ?? '.'),
     stem: options.stem ?? 'query',
   });
-  return new StreamEngine({ options, host, duck, connection, connect, planner, threads });
+  return new StreamEngine({ options, host, duck, connection, connect, planner, tables, threads });
 }
 
 interface Parts {
@@ -91,6 +95,7 @@ interface Parts {
   readonly connection: DuckConnection;
   readonly connect: () => Promise<DuckConnection>;
   readonly planner: Planner;
+  readonly tables: Tables;
   readonly threads: number;
 }
 
@@ -102,6 +107,7 @@ class StreamEngine implements Engine {
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
+  private readonly changes = new ChangeQueue();
   private timeZone = 'UTC';
 
   constructor(parts: Parts) {
@@ -114,7 +120,6 @@ class StreamEngine implements Engine {
   }
 
   async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
-    if (this.started) throw new StreamsqlError('USAGE', 'sql() comes before run()');
     const variables = this.parts.options.variables ?? {};
     const script = parseScript(text, name, (variable) => {
       const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
@@ -123,6 +128,7 @@ class StreamEngine implements Engine {
       return value === undefined ? undefined : { value, secret: true };
     });
     const answers: { sql: string; table: ResultTable }[] = [];
+    if (this.started) return this.change(script);
     try {
       await this.parts.planner.script(script, async (answer) => {
         const written = text.slice(answer.statement.span.start, answer.statement.span.end);
@@ -133,6 +139,16 @@ class StreamEngine implements Engine {
       throw redacted(error, script);
     }
     return answers;
+  }
+
+  /** Changes of tables while the engine runs. */
+  private async change(script: Script): Promise<readonly []> {
+    try {
+      await this.changes.add(this.parts.planner.changes(script));
+      return [];
+    } catch (error) {
+      throw redacted(this.parts.planner.changeError(error), script);
+    }
   }
 
   private async answer(answer: Answer): Promise<ResultTable | undefined> {
@@ -167,6 +183,7 @@ class StreamEngine implements Engine {
       case 'time zone':
         try {
           await this.parts.connection.run(sql`SET TimeZone = ${value}`);
+          await this.parts.tables.setTimeZone(value);
           this.timeZone = value;
         } catch {
           throw new StreamsqlError('OPTION', `there is no time zone '${value}'`, {
@@ -227,7 +244,7 @@ class StreamEngine implements Engine {
     this.started = true;
     const plan = this.parts.planner.plan();
     const emit = options.onEvent ?? (() => undefined);
-    if (plan.views.length === 0 && plan.sinks.length === 0) {
+    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0) {
       throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
       });
@@ -237,6 +254,7 @@ class StreamEngine implements Engine {
     this.scratch = openScratch();
     const runtime = new Runtime({
       plan, graph, session: this.session, decodeConnection: await this.connectInZone(),
+      tables: this.parts.tables, changes: this.changes, keepOpen: options.keepOpen === true,
       scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, ...this.settings, emit,
       now: this.parts.host.now ?? Date.now,
       pollAll: this.parts.host.pollAll === true,
@@ -247,11 +265,12 @@ class StreamEngine implements Engine {
       await runtime.openInput();
       const { db, results } = await this.attach(plan);
       const bookkeeping = new Results(results);
-      await bookkeeping.open(plan, (view) => graph.operator(view.node));
+      await bookkeeping.open(plan, (view) => graph.operator(view.node), graph.tables);
       await runtime.openOutput(bookkeeping);
       const state = this.parts.options.state;
       emit(startEvent(plan, db, state));
       const { interrupted } = await runtime.run(options.signal);
+      this.changes.close(new StreamsqlError('USAGE', 'the run is over: no table changes any more'));
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
       await finishResults(results, status);
@@ -262,7 +281,9 @@ class StreamEngine implements Engine {
       emit({ event: 'done', ...summary });
       return summary;
     } catch (error) {
-      throw asExecutionError(error);
+      const failure = asExecutionError(error);
+      this.changes.close(failure);
+      throw failure;
     } finally {
       await runtime.close();
     }

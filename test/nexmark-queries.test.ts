@@ -1,29 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { raw } from '../src/base/sql.ts';
+import { ORACLES } from '../bench/nexmark-oracle.ts';
+import { ident, raw, sql } from '../src/base/sql.ts';
 import { nexmarkSource } from '../src/connectors/nexmark/nexmark-source.ts';
 import { open } from '../src/engine.ts';
+import { parseScript } from '../src/parser/parse.ts';
 import { openSequenceBench, planSource, type SequenceBench } from './support/sequence-bench.ts';
 
-const EVENTS = 60_000;
+const EVENTS = 20_000;
 
-/** Each query over tables of all the events, in plain DuckDB; window tables are written out. */
-const ORACLE: Readonly<Record<string, string>> = {
-  q0: 'SELECT auction, bidder, price, date_time, extra FROM bid',
-  q1: 'SELECT auction, bidder, 0.908 * price, date_time, extra FROM bid',
-  q2: 'SELECT auction, price FROM bid WHERE auction % 123 = 0',
-  q5: `WITH counts AS (
-         SELECT w.s AS window_start, auction, count(*) AS bids
-         FROM bid, LATERAL (
-           SELECT time_bucket(INTERVAL 2 SECOND, date_time, TIMESTAMP '1970-01-01') - i * INTERVAL 2 SECOND AS s FROM range(5) AS r(i)
-         ) AS w GROUP BY ALL)
-       SELECT window_start, window_start + INTERVAL 10 SECOND, auction, bids FROM counts
-       QUALIFY bids = max(bids) OVER (PARTITION BY window_start)`,
-  q7: `SELECT auction, price, bidder, date_time, extra FROM bid
-       QUALIFY price = max(price) OVER (PARTITION BY epoch_ms(date_time) // 10000)`,
-  q8: `SELECT DISTINCT p.id, name, make_timestamp(epoch_ms(p.date_time) // 10000 * 10000000)
-       FROM person AS p JOIN auction AS a ON p.id = seller AND epoch_ms(p.date_time) // 10000 = epoch_ms(a.date_time) // 10000`,
-};
+/** Refused so far: they show each construct that lacks, and that it is not answered wrongly meanwhile. */
+const NOT_YET: readonly string[] = ['q11'];
+
+const fileOf = (name: string): string =>
+  readFileSync(new URL(`../queries/nexmark/${name}.sql`, import.meta.url), 'utf8');
 
 let bench: SequenceBench;
 beforeAll(async () => {
@@ -35,11 +25,11 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** Runs queries/nexmark/NAME.sql and gives what `select` finds at its end, every value as text. */
+/** Runs queries/nexmark/NAME.sql and gives what `select` finds at its end. */
 const answer = async (name: string, maxBatchRows: number, select: string): Promise<readonly (readonly unknown[])[]> => {
   const engine = await open({ variables: { EVENTS: String(EVENTS) }, maxBatchRows });
   try {
-    await engine.sql(readFileSync(new URL(`../queries/nexmark/${name}.sql`, import.meta.url), 'utf8'), `${name}.sql`);
+    await engine.sql(fileOf(name), `${name}.sql`);
     const summary = await engine.run();
     expect([summary.late, summary.deadLetters]).toEqual([0, 0]);
     return (await engine.query(select)).rows;
@@ -48,25 +38,51 @@ const answer = async (name: string, maxBatchRows: number, select: string): Promi
   }
 };
 
-const texts = (from: string): string => `SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (${from}) ORDER BY ALL`;
+/** What of an answer counts, with the types of its columns and every value as text. */
+const texts = (from: string, compared = 'FROM answer'): string =>
+  `WITH answer AS (${from}), compared AS (${compared}) SELECT CAST(COLUMNS(*) AS VARCHAR), typeof(COLUMNS(*)) FROM compared ORDER BY ALL`;
+
+const QUERIES = Object.entries(ORACLES);
+const isReady = ([name]: readonly [string, unknown]): boolean => !NOT_YET.includes(name);
 
 describe('a Nexmark query over the stream is the same query over all of it', () => {
-  test.each(Object.keys(ORACLE))('%s, however it is cut', async (name) => {
-    const expected = (await bench.connection.table(raw(texts(ORACLE[name] ?? '')))).rows;
+  test.each(QUERIES.filter(isReady))('%s, however it is cut', async (name, oracle) => {
+    const expected = (await bench.connection.table(raw(texts(oracle.sql, oracle.compared)))).rows;
     expect(expected.length).toBeGreaterThan(0);
-    for (const maxBatchRows of [7_001, 200_000])
-      expect(await answer(name, maxBatchRows, texts(`FROM ${name}`))).toEqual(expected);
+    for (const maxBatchRows of [1_999, 200_000])
+      expect(await answer(name, maxBatchRows, texts(`FROM ${name}`, oracle.compared))).toEqual(expected);
   });
 
-  test('q12 counts each bid once, in some window of the wall clock', async () => {
-    const counted = await answer(
-      'q12',
-      10_000,
-      'SELECT bidder, CAST(sum(bids) AS VARCHAR), bool_and(epoch(window_start) % 10 = 0) FROM q12 GROUP BY bidder ORDER BY bidder',
-    );
-    const bids = await bench.connection.table(
-      raw('SELECT bidder, CAST(count(*) AS VARCHAR), true FROM bid GROUP BY bidder ORDER BY bidder'),
-    );
-    expect(counted).toEqual(bids.rows);
+  test.each(NOT_YET)('%s has an answer, and is refused so far', async (name) => {
+    const oracle = ORACLES[name];
+    expect((await bench.connection.table(raw(texts(oracle?.sql ?? '')))).rows.length).toBeGreaterThan(0);
+    const engine = await open({ variables: { EVENTS: String(EVENTS) } });
+    try {
+      await expect(engine.sql(fileOf(name), `${name}.sql`)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    } finally {
+      await engine.close();
+    }
   });
+});
+
+/** Those whose views are plain DuckDB's SQL as they stand. */
+const plain = QUERIES.filter(([name]) => !/\b(TUMBLE|HOP|SESSION)\(/.test(fileOf(name)));
+
+test.each(plain)('%s in plain DuckDB, word for word', async (name, { sql: oracle, compared }) => {
+  const { connection } = bench;
+  for (const table of ['person', 'auction', 'bid'])
+    await connection.run(sql`CREATE OR REPLACE VIEW ${ident(`${table}s`)} AS FROM ${ident(table)}`);
+  for (const statement of parseScript(fileOf(name), name).statements)
+    if (statement.kind === 'create-view')
+      await connection.run(
+        sql`CREATE OR REPLACE VIEW ${ident(statement.name.text)} AS ${raw(statement.query.sql.text)}`,
+      );
+  const expected = await connection.table(raw(texts(oracle, compared)));
+  expect((await connection.table(raw(texts(`FROM ${name}`, compared)))).rows).toEqual(expected.rows);
+});
+
+test('there is a file for each of q0 to q22, and an oracle for each file', () => {
+  const names = Array.from({ length: 23 }, (_, i) => `q${i}`);
+  expect(QUERIES.map(([name]) => name)).toEqual(names);
+  for (const name of names) expect(fileOf(name)).toMatch(new RegExp(`^-- Nexmark ${name}, `));
 });

@@ -64,27 +64,31 @@ function queryOf(script: string): MappedText {
 
 test('a token that survived the rewrite maps to the same token of the script', () => {
   fc.assert(
-    fc.property(query, fc.constantFrom('', ' EMIT CHANGES', ' EMIT ON WINDOW CLOSE'), (text, emit) => {
-      const script = `SELECT 1; ${text}${emit}`;
-      const mapped = queryOf(script);
-      const written = new Map(tokenize(script).map((token) => [token.span.start, token]));
-      let survivors = 0;
-      for (const token of tokenize(mapped.text)) {
-        const origin = toScript(mapped, token.span);
-        const user = written.get(origin.start);
-        expect(user, `${token.text} of ${mapped.text}`).toBeDefined();
-        expect(origin.end).toBeLessThanOrEqual(mapped.span.end);
-        if (user?.text !== token.text || user.span.end !== origin.end) continue;
-        survivors++;
-        for (let i = 0; i < token.text.length; i++) {
-          expect(script[mapped.origin(token.span.start + i)]).toBe(token.text[i]);
+    fc.property(
+      query,
+      fc.constantFrom('', ' EMIT CHANGES', ' EMIT EVERY 5s', ' ALLOWED LATENESS 1 DAY EMIT ON WINDOW CLOSE'),
+      (text, emit) => {
+        const script = `SELECT 1; ${text}${emit}`;
+        const mapped = queryOf(script);
+        const written = new Map(tokenize(script).map((token) => [token.span.start, token]));
+        let survivors = 0;
+        for (const token of tokenize(mapped.text)) {
+          const origin = toScript(mapped, token.span);
+          const user = written.get(origin.start);
+          expect(user, `${token.text} of ${mapped.text}`).toBeDefined();
+          expect(origin.end).toBeLessThanOrEqual(mapped.span.end);
+          if (user?.text !== token.text || user.span.end !== origin.end) continue;
+          survivors++;
+          for (let i = 0; i < token.text.length; i++) {
+            expect(script[mapped.origin(token.span.start + i)]).toBe(token.text[i]);
+          }
         }
-      }
-      expect(survivors).toBeGreaterThanOrEqual(5);
-      for (const [kept, count] of countsOf(['SELECT', 'FROM', 'WHERE', '+'], mapped.text)) {
-        expect(count, kept).toBe(countsOf([kept], text)[0]?.[1]);
-      }
-    }),
+        expect(survivors).toBeGreaterThanOrEqual(5);
+        for (const [kept, count] of countsOf(['SELECT', 'FROM', 'WHERE', '+'], mapped.text)) {
+          expect(count, kept).toBe(countsOf([kept], text)[0]?.[1]);
+        }
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -111,7 +115,7 @@ const soup = fc
         ...'CREATE SOURCE STREAM TABLE VIEW MATERIALIZED SINK WITH AS SELECT FROM INSERT INTO SET DROP SHOW EXPLAIN IF NOT EXISTS'.split(
           ' ',
         ),
-        ...'WATERMARK FOR METADATA EMIT CHANGES ON WINDOW CLOSE INTERVAL TO SECOND MINUTE CAST ROW ARRAY MAP TUMBLE DESCRIPTOR'.split(
+        ...'WATERMARK FOR METADATA EMIT CHANGES EVERY ALLOWED LATENESS PRIMARY KEY ENFORCED ON WINDOW CLOSE INTERVAL TO SECOND MINUTE CAST ROW ARRAY MAP TUMBLE DESCRIPTOR'.split(
           ' ',
         ),
         ...'PARTITION BY SYSTEM_TIME OF CASE END TIMESTAMP TIME ZONE VALUES EXPLAIN ANALYZE FORMAT JSON PROCTIME NULL'.split(

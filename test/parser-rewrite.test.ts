@@ -231,3 +231,52 @@ test.each(EMITS)('%s', async (text, left, emit) => {
     expect(text.slice(query.emit.span.start, query.emit.span.end)).toMatch(/^emit .*[a-z]$/i);
   expect(await parseError(query.sql.text)).toBeUndefined();
 });
+
+/** EMIT with its intervals, and what stands for them. */
+const EMIT_OPTIONS: readonly (readonly [clause: string, kind: Emit['kind'], every?: string | undefined, lateness?: string])[] = [
+  ["EMIT EVERY INTERVAL '5 seconds'", 'changes', "INTERVAL '5 seconds'"],
+  ["EMIT CHANGES EVERY INTERVAL '5' SECOND", 'changes', "INTERVAL '5 SECOND'"],
+  ['EMIT EVERY 5s', 'changes', "INTERVAL '5s'"],
+  ['EMIT EVERY 5 SECONDS', 'changes', "INTERVAL '5 SECONDS'"],
+  ['EMIT EVERY ${N} MINUTES', 'changes', "INTERVAL '7 MINUTES'"],
+  ["EMIT EVERY INTERVAL '${N} minutes'", 'changes', "INTERVAL '7 minutes'"],
+  ["EMIT EVERY INTERVAL '1:30' MINUTE TO SECOND(3)", 'changes', "INTERVAL '1 MINUTE 30 SECOND'"],
+  ["EMIT ON WINDOW CLOSE ALLOWED LATENESS INTERVAL '10 seconds'", 'on-window-close', undefined, "INTERVAL '10 seconds'"],
+  ['EMIT FINAL ALLOWED LATENESS 1h30m', 'on-window-close', undefined, "INTERVAL '1h30m'"],
+  ["ALLOWED LATENESS INTERVAL '10' SECOND EMIT ON WINDOW CLOSE", 'on-window-close', undefined, "INTERVAL '10 SECOND'"],
+  ['ALLOWED LATENESS 2 DAYS EMIT AFTER WATERMARK', 'on-window-close', undefined, "INTERVAL '2 DAYS'"],
+]; // prettier-ignore
+
+test.each(EMIT_OPTIONS)('%s', async (clause, kind, every, lateness) => {
+  for (const query of [
+    'SELECT a FROM t',
+    'SELECT a FROM t AS x',
+    'SELECT a FROM t GROUP BY all',
+    'SELECT a FROM f(t)',
+  ]) {
+    const text = `${query} ${clause}`;
+    const [statement] = parseScript(text, 'a.sql', () => ({ value: '7', secret: false })).statements;
+    if (statement?.kind !== 'select' || statement.query.emit === undefined) throw new Error(`no EMIT: ${text}`);
+    const { sql: left, emit } = statement.query;
+    expect([left.text, emit.kind, emit.every?.text, emit.allowedLateness?.text]).toEqual([
+      query,
+      kind,
+      every,
+      lateness,
+    ]);
+    expect(text.slice(emit.span.start, emit.span.end)).toBe(clause);
+    const interval = emit.every ?? emit.allowedLateness;
+    expect(clause).toContain(text.slice(interval?.span.start, interval?.span.end));
+    expect(await connection.text(sql`SELECT typeof(${raw(interval?.text ?? '')})`)).toBe('INTERVAL');
+  }
+});
+
+test('allowed, lateness and every are names where they begin no clause', () => {
+  for (const text of [
+    'SELECT allowed lateness FROM t',
+    'SELECT every FROM emit every',
+    'SELECT allowed.lateness, every FROM allowed',
+  ]) {
+    expect([queryOf(text).sql.text, queryOf(text).emit]).toEqual([text, undefined]);
+  }
+});

@@ -43,6 +43,7 @@ test('a source with each kind of column', () => {
       { kind: 'proctime', name: name('pt') },
       { kind: 'computed', name: name('later'), expression: "proctime() + INTERVAL '1 DAY'" },
     ],
+    primaryKey: [],
     watermark: {
       column: name('dateTime', '`dateTime`'),
       expression: `"dateTime" - INTERVAL '4 SECOND'`,
@@ -70,6 +71,26 @@ test('the words STREAM and TABLE, and a source without columns', () => {
   expect(word('CREATE SOURCE s WITH ()')).toEqual(['source', 0]);
 });
 
+const KEYS: readonly (readonly [columns: string, key: readonly string[]])[] = [
+  ['id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED', ['id']],
+  ['id BIGINT PRIMARY KEY, name STRING NOT NULL', ['id']],
+  ["id BIGINT NOT NULL PRIMARY KEY NOT ENFORCED COMMENT 'who', name STRING NULL", ['id']],
+  ['PRIMARY KEY (`b`, A), a INT, b INT', ['b', 'a']],
+  ["a INT, k INT METADATA FROM 'key', CONSTRAINT pk PRIMARY KEY (a, k) NOT ENFORCED, WATERMARK FOR a AS a", ['a', 'k']],
+  ['id BIGINT CONSTRAINT pk PRIMARY KEY, name STRING', ['id']],
+  ['id BIGINT NOT NULL', []],
+];
+
+test.each(KEYS)('the key of (%s)', (columns, key) => {
+  const text = `CREATE TABLE s (${columns}) WITH ('connector' = 'x')`;
+  const source = only(text);
+  if (source.kind !== 'create-source') throw new Error('no source');
+  expect(source.primaryKey.map((column) => column.text)).toEqual(key);
+  for (const { text: column, span } of source.primaryKey) {
+    expect(text.slice(span.start, span.end).replaceAll('`', '').toLowerCase()).toBe(column);
+  }
+});
+
 const SELECT_A = { sql: 'SELECT a', emit: undefined };
 
 const STATEMENTS: readonly (readonly [text: string, statement: object])[] = [
@@ -91,8 +112,25 @@ const STATEMENTS: readonly (readonly [text: string, statement: object])[] = [
   ['CREATE SINK s FROM v WITH (c = d)',
     { kind: 'create-sink', name: name('s'), ifNotExists: false, columns: [],
       options: [{ name: 'c', value: 'd', nameSpan: 'c', valueSpan: 'd' }], query: { sql: 'FROM v', emit: undefined } }],
-  ['INSERT INTO s (a, b) SELECT a', { kind: 'insert', target: name('s'), columnNames: [name('a'), name('b')], query: SELECT_A }],
-  ['INSERT INTO s (SELECT a)', { kind: 'insert', target: name('s'), columnNames: [], query: { sql: '(SELECT a)', emit: undefined } }],
+  ['INSERT INTO s (a, b) SELECT a', { kind: 'insert', target: name('s'), columnNames: [name('a'), name('b')], query: SELECT_A,
+    sql: 'INSERT INTO s (a, b) SELECT a' }],
+  ['INSERT INTO s (SELECT a)', { kind: 'insert', target: name('s'), columnNames: [], query: { sql: '(SELECT a)', emit: undefined },
+    sql: 'INSERT INTO s (SELECT a)' }],
+  ['INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO NOTHING', { kind: 'change', verb: 'insert', target: name('t'), conflicts: true, assigned: [],
+    sql: 'INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO NOTHING' }],
+  ['INSERT OR REPLACE INTO t SELECT a', { kind: 'change', verb: 'insert', target: name('t'), conflicts: true, assigned: [],
+    sql: 'INSERT OR REPLACE INTO t SELECT a' }],
+  ['INSERT INTO t DEFAULT VALUES', { kind: 'change', verb: 'insert', target: name('t'), conflicts: false, assigned: [],
+    sql: 'INSERT INTO t DEFAULT VALUES' }],
+  ['UPDATE t AS u SET a = b, (c, d) = e WHERE f = 1', { kind: 'change', verb: 'update', target: name('t'), conflicts: false,
+    assigned: ['a', 'c', 'd'], sql: 'UPDATE t AS u SET a = b, (c, d) = e WHERE f = 1' }],
+  ['DELETE FROM `t u`', { kind: 'change', verb: 'delete', target: name('t u', '`t u`'), conflicts: false, assigned: [], sql: 'DELETE FROM "t u"' }],
+  ['WITH x AS (SELECT 1) DELETE FROM t', { kind: 'change', verb: 'delete', target: name('t'), conflicts: false, assigned: [],
+    sql: 'WITH x AS (SELECT 1) DELETE FROM t' }],
+  ['CREATE TABLE t (a STRING PRIMARY KEY, b ARRAY<ROW<c INT, d BYTES>>, CHECK (a > b))', { kind: 'create-table', name: name('t'), ifNotExists: false,
+    sql: 'CREATE TABLE t (a VARCHAR PRIMARY KEY, b STRUCT(c INT, d BLOB)[], CHECK (a > b))' }],
+  ['CREATE TABLE IF NOT EXISTS t AS SELECT a', { kind: 'create-table', name: name('t'), ifNotExists: true,
+    sql: 'CREATE TABLE IF NOT EXISTS t AS SELECT a' }],
   ['((SELECT a) UNION ALL SELECT b)', { kind: 'select', query: { sql: '((SELECT a) UNION ALL SELECT b)', emit: undefined } }],
   ['VALUES (1)', { kind: 'select', query: { sql: 'VALUES (1)', emit: undefined } }],
   ['FROM t', { kind: 'select', query: { sql: 'FROM t', emit: undefined } }],

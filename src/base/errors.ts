@@ -5,6 +5,7 @@ export const ERROR_CODES = {
   BIND: { exit: 1, retry: false, about: 'a name, type or function does not fit' },
   UNSUPPORTED: { exit: 1, retry: false, about: 'SQL that has no incremental meaning here (yet)' },
   OPTION: { exit: 1, retry: false, about: 'an unknown option or a bad value' },
+  CONSTRAINT: { exit: 1, retry: false, about: 'rows that a constraint of their table does not allow' },
   CATALOG: { exit: 1, retry: false, about: 'an object is missing, or its name is taken' },
   FILE_MISSING: { exit: 1, retry: false, about: 'a file that was named is not there' },
   STATE: { exit: 1, retry: false, about: 'the state folder or database is not one that this run may use' },

@@ -28,6 +28,8 @@ export interface RunOptions {
   /** Aborting it ends the run in good order: the batch is finished and committed. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
+  /** A run that reads no source, only tables, ends after its first epoch; with this it goes on until the signal aborts. */
+  readonly keepOpen?: boolean;
 }
 
 /** Rows as JSON values: what is too wide for a JSON number (BIGINT, DECIMAL, HUGEINT) is a string. */
@@ -110,7 +112,10 @@ export interface Engine {
   /**
    * Declares what the statements say; nothing runs yet. A trailing SELECT is kept for the end of the run; SHOW,
    * DESCRIBE and EXPLAIN answer at once. `name` is what errors call the text. Throws StreamsqlError with a span into
-   * `text`; after an error nothing of `text` is declared.
+   * `text`; after an error nothing of `text` is declared, and no table has changed.
+   *
+   * While the engine runs: INSERT, UPDATE and DELETE of tables, and nothing else. They are part of the next epoch, all of
+   * `text` or nothing of it, and the promise resolves when that epoch is committed. An error of theirs stops no run.
    */
   sql(text: string, name?: string): Promise<readonly { readonly sql: string; readonly table: ResultTable }[]>;
   /** Runs until the input ends or the signal aborts. Throws StreamsqlError. Once per engine. */

@@ -82,7 +82,7 @@ export async function claimResults(
   fresh: boolean,
 ): Promise<void> {
   const ours = await earlierViews(connection, path, fresh);
-  const wanted = new Set(plan.views.map((view) => view.name.toLowerCase()));
+  const wanted = new Set([...plan.views, ...plan.tables].map(({ name }) => name.toLowerCase()));
   await connection.run(sql`BEGIN`);
   for (const view of ours) {
     const replaced = fresh || wanted.has(view.name.toLowerCase());
@@ -138,7 +138,8 @@ async function earlierViews(
     );
   }
   const views = await connection.rows(sql`SELECT name, hidden_keys FROM ${meta('views')}`).catch(() => []);
-  return views.map((row) => ({ name: String(row['name']), hidden: row['hidden_keys'] === true }));
+  const tables = await connection.rows(sql`SELECT name FROM ${meta('tables')}`).catch(() => []);
+  return [...views, ...tables].map((row) => ({ name: String(row['name']), hidden: row['hidden_keys'] === true }));
 }
 
 /** Writes down how the run ended, and leaves one file that any DuckDB opens. */

@@ -58,6 +58,18 @@ export class DuckConnection {
     return Number(reader.getRowsJson()[0]?.[0] ?? 0);
   }
 
+  /**
+   * Runs a statement with RETURNING and adds what it returns to a table of those columns, chunk by chunk; both are of one
+   * transaction where one is open.
+   */
+  async runInto(statement: Sql, schema: string, table: string): Promise<void> {
+    this.statements++;
+    const result = await this.connection.run(statement.text);
+    const appender = await this.connection.createAppender(table, schema);
+    for (const chunk of await result.fetchAllChunks()) appender.appendDataChunk(chunk);
+    appender.closeSync();
+  }
+
   /** Rows as plain JavaScript values: BIGINT as bigint, TIMESTAMP as Date, DECIMAL as number, BLOB as bytes. */
   async rows(statement: Sql): Promise<readonly Readonly<Record<string, unknown>>[]> {
     this.statements++;

@@ -1,11 +1,14 @@
 import { StreamsqlError, unreachable } from '../base/errors.ts';
-import { inOrder, inputsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
+import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
+import { CogroupOperator } from './operators/cogroup.ts';
 import { JoinOperator } from './operators/join.ts';
+import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { SelectOperator } from './operators/select.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
+import { TableOperator } from './operators/table.ts';
 import { UnionOperator } from './operators/union.ts';
 import { WindowOperator } from './operators/window.ts';
 import type { Session } from './session.ts';
@@ -18,14 +21,18 @@ export class Graph {
   constructor(session: Session, plan: Plan) {
     const readers = readersOf(plan);
     const shared = sharedNodes(plan);
+    const read = new Set([
+      ...plan.sinks.map((sink) => sink.node),
+      ...inOrder(rootsOf(plan)).flatMap((node) => inputsOf(node)),
+    ]);
     const context: OperatorContext = {
       session,
       operator: (node) => this.operator(node),
       isShared: (node) => shared.has(node),
+      isRead: (node) => read.has(node),
       viewsOf: (node) => readers.get(node) ?? [],
     };
-    const roots = [...plan.views.map((view) => view.node), ...plan.sinks.map((sink) => sink.node)];
-    this.operators = inOrder(roots).map((node) => {
+    this.operators = inOrder(rootsOf(plan)).map((node) => {
       const operator = make(context, node);
       this.byNode.set(node, operator);
       return operator;
@@ -42,6 +49,10 @@ export class Graph {
     return this.operators.filter((operator) => operator instanceof SourceOperator);
   }
 
+  get tables(): readonly TableOperator[] {
+    return this.operators.filter((operator) => operator instanceof TableOperator);
+  }
+
   async open(): Promise<void> {
     for (const operator of this.operators) await operator.open();
   }
@@ -55,6 +66,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
   switch (node.kind) {
     case 'source':
       return new SourceOperator(context, node);
+    case 'table':
+      return new TableOperator(context, node);
     case 'static':
       return new StaticOperator(context, node);
     case 'select':
@@ -65,6 +78,10 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return new UnionOperator(context, node);
     case 'aggregate':
       return new AggregateOperator(context, node);
+    case 'cogroup':
+      return new CogroupOperator(context, node);
+    case 'match':
+      return new MatchOperator(context, node);
     default:
       return unreachable(node);
   }

@@ -69,6 +69,8 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
         return at.inputs.forEach((input) => watch(input, window));
       case 'static':
       case 'aggregate':
+      case 'cogroup':
+      case 'match':
         return;
     }
   };

@@ -8,6 +8,7 @@ export const meta = (name: string): Sql => ident('res', '_streamsql', name);
 /** The record of a run: what was read, when, and what became of it. Offsets and watermarks are those of the last epoch. */
 export const metaTables = (at: (name: string) => Sql): readonly Sql[] => [
   sql`CREATE TABLE ${at('views')} (name VARCHAR, sql VARCHAR, emit VARCHAR, hidden_keys BOOLEAN)`,
+  sql`CREATE TABLE ${at('tables')} (name VARCHAR, key VARCHAR[])`,
   sql`CREATE TABLE ${at('sources')} (name VARCHAR, connector VARCHAR, bounded BOOLEAN, event_time VARCHAR)`,
   sql`CREATE TABLE ${at('epochs')} (
     epoch BIGINT, committed_at TIMESTAMP, clock TIMESTAMP, rows BIGINT,

@@ -2,10 +2,12 @@ import { StreamsqlError } from '../base/errors.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, literal, raw, sql, timestamp, type Sql } from '../base/sql.ts';
 import type { MaterializedView, Plan } from '../planner/plan.ts';
+import { applyChanges } from './apply-changes.ts';
 import type { DuckConnection } from './duck.ts';
 import { LATE_STAGING } from './late.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import type { Operator } from './operators/operator.ts';
+import type { TableOperator } from './operators/table.ts';
 import type { DeadLetter } from './decode/plan.ts';
 import { meta, metaTables } from './results-schema.ts';
 import { micros } from './windows.ts';
@@ -52,17 +54,24 @@ interface KeyColumn {
 export class Results {
   private readonly connection: DuckConnection;
   private tables: readonly ViewTable[] = [];
+  private userTables: readonly TableOperator[] = [];
 
   constructor(connection: DuckConnection) {
     this.connection = connection;
   }
 
-  /** Makes the views' tables, empty, and the record's. */
-  async open(plan: Plan, operator: (view: MaterializedView) => Operator): Promise<void> {
+  /** Makes the tables of the views and the user's, empty, and the record's. */
+  async open(
+    plan: Plan,
+    operator: (view: MaterializedView) => Operator,
+    userTables: readonly TableOperator[],
+  ): Promise<void> {
     await this.connection.run(sql`BEGIN`);
     for (const statement of metaTables(meta)) await this.connection.run(statement);
     this.tables = plan.views.map((view) => viewTable(view, operator(view)));
     for (const table of this.tables) await this.create(table);
+    this.userTables = userTables;
+    for (const table of userTables) await this.createUserTable(table);
     for (const source of plan.sources) {
       await this.connection.run(
         sql`INSERT INTO ${meta('sources')} VALUES (${source.name}, ${source.connector}, ${source.plan.bounded}, ${source.eventTime?.column ?? null})`,
@@ -90,11 +99,18 @@ export class Results {
     );
   }
 
+  private async createUserTable({ node }: TableOperator): Promise<void> {
+    const definitions = node.columns.map((column) => sql`${ident(column.name)} ${raw(column.type)}`);
+    await this.connection.run(sql`CREATE TABLE ${ident('res', 'main', node.name)} (${join(definitions)})`);
+    await this.connection.run(sql`INSERT INTO ${meta('tables')} VALUES (${node.name}, ${list(node.key.map(literal))})`);
+  }
+
   /** Commits an epoch: the views' changes and the record, together. */
   async commit(record: EpochRecord): Promise<void> {
     await this.connection.run(sql`BEGIN`);
     try {
       for (const table of this.tables) if (table.operator.hasRows()) await this.apply(table);
+      for (const table of this.userTables) if (table.hasRows()) await this.applyUserTable(table);
       await this.writeDead(record);
       if (record.lateSources.length > 0) await this.writeLate(record);
       await this.connection.run(sql`INSERT INTO ${meta('epochs')} ${recordRow(record)}`);
@@ -105,10 +121,22 @@ export class Results {
     }
   }
 
+  private applyUserTable(table: TableOperator): Promise<void> {
+    const { name, columns } = table.node;
+    return applyChanges(this.connection, ident('res', 'main', name), columns, table.delta());
+  }
+
   private async apply(table: ViewTable): Promise<void> {
     const { view, operator } = table;
-    const delta = operator.delta(false);
+    const delta = table.live && operator instanceof AggregateOperator ? operator.upserts() : operator.delta(false);
     const sources = view.node.columns.map((column) => ident(column.name));
+    if (!table.live && !view.node.appendOnly) {
+      const renamed = view.columns.map(
+        (column, i) => sql`${sources[i] ?? ident(column.name)} AS ${ident(column.name)}`,
+      );
+      const changes = sql`(SELECT ${join(renamed)}, "$n" FROM ${delta})`;
+      return applyChanges(this.connection, table.table, view.columns, changes);
+    }
     if (!table.live) {
       await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta}`);
       return;

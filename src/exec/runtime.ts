@@ -4,6 +4,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
 import { ident, join, sql, raw } from '../base/sql.ts';
 import type { Plan, SinkTarget, SourceNode } from '../planner/plan.ts';
+import type { ChangeQueue, QueuedScript } from './change-queue.ts';
 import type { DuckConnection, Table } from './duck.ts';
 import type { Graph } from './graph.ts';
 import { LATE_SHAPE, LATE_STAGING } from './late.ts';
@@ -11,6 +12,7 @@ import { END_OF_TIME } from './operators/operator.ts';
 import type { Results } from './results.ts';
 import { RateMeter } from './rate.ts';
 import type { Session } from './session.ts';
+import type { Tables } from './tables.ts';
 import { SourceRun, type DecodedChunks } from './source-run.ts';
 
 export interface RuntimeHost {
@@ -19,6 +21,11 @@ export interface RuntimeHost {
   readonly session: Session;
   readonly decodeConnection: DuckConnection;
   readonly scratch: ScratchPool;
+  readonly tables: Tables;
+  /** What changes the tables while the stream runs. */
+  readonly changes: ChangeQueue;
+  /** Without sources: go on until the signal aborts, for the tables may change. */
+  readonly keepOpen: boolean;
   readonly parallelism: number;
   readonly batchIntervalMs: number;
   readonly maxBatchRows: number;
@@ -52,6 +59,7 @@ interface Prepared {
   readonly stamped: bigint;
   readonly decoded: ReadonlyMap<SourceRun, DecodedChunks & { readonly chunks: readonly Chunk[] }>;
   readonly decodeMs: number;
+  readonly scripts: readonly QueuedScript[];
 }
 
 /** Runs a plan epoch by epoch: choose the ranges, decode, step the operators, commit. */
@@ -119,10 +127,10 @@ export class Runtime {
     let progressAt = performance.now();
     try {
       for (;;) {
-        if (signal?.aborted === true || this.inputEnded()) break;
+        if (signal?.aborted === true || (this.inputEnded() && !this.host.changes.pending)) break;
         const started = performance.now();
         const batches = await Promise.race([this.nextBatch(signal), failureOf(running)]);
-        if (batches.length > 0 || this.tickDue()) {
+        if (batches.length > 0 || this.tickDue() || this.host.changes.pending) {
           const prepared = await this.prepare(batches, this.clock());
           await running;
           running = this.process(prepared);
@@ -154,6 +162,7 @@ export class Runtime {
   }
 
   private inputEnded(): boolean {
+    if (this.sources.length === 0) return !this.host.keepOpen;
     return this.sources.every((source) => source.exhausted && source.pending === undefined);
   }
 
@@ -186,7 +195,7 @@ export class Runtime {
     return this.latestClock;
   }
 
-  /** What is there for an epoch: waits until a source has something, or a moment. */
+  /** What is there for an epoch: waits until a source has something, or a table is to change, or a moment. */
   private async nextBatch(signal: AbortSignal | undefined): Promise<readonly Batch[]> {
     const live = this.sources.filter((source) => !source.exhausted || source.pending !== undefined);
     this.startPolls(live);
@@ -196,10 +205,13 @@ export class Runtime {
       ready.set(source, chunks ?? []);
     });
     const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+    const changed = this.host.changes.arrival();
+    const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
     // Bounded input is there already: all sources bring their part, so that they advance together.
-    if (live.every((source) => source.operator.node.plan.bounded)) await Promise.all(waits);
-    else await Promise.race([...waits, aborted]);
+    if (bounded) await Promise.race([Promise.all(waits), changed]);
+    else await Promise.race([...waits, aborted, changed]);
     await new Promise((resolve) => setImmediate(resolve));
+    if (bounded && ready.size < live.length) return [];
     const batches: Batch[] = [];
     for (const [source, chunks] of ready) {
       source.pending = undefined;
@@ -237,11 +249,12 @@ export class Runtime {
         }),
       ),
     );
-    return { clock, stamped, decoded, decodeMs: performance.now() - started };
+    const decodeMs = performance.now() - started;
+    return { clock, stamped, decoded, decodeMs, scripts: this.host.changes.take() };
   }
 
   /** Steps the operators over an epoch's rows and commits it. */
-  private async process({ clock, stamped, decoded, decodeMs }: Prepared): Promise<void> {
+  private async process({ clock, stamped, decoded, decodeMs, scripts }: Prepared): Promise<void> {
     const { host } = this;
     const epoch = this.epoch++;
     const runStarted = performance.now();
@@ -256,13 +269,32 @@ export class Runtime {
       );
     }
     this.learnSlack(decoded);
+    const changed = await this.changeTables(scripts);
     await host.graph.step({ number: epoch, clock });
     const anyLate = this.sources.some((source) => source.operator.mayBeLate());
     if (anyLate) await this.countLate();
     const runMs = performance.now() - runStarted;
     await this.commit(epoch, stamped, decoded, anyLate, { decodeMs, runMs });
     if (anyLate) await host.session.run('late', LATE_SHAPE);
+    for (const script of changed) script.done();
     this.host.emit({ event: 'epoch', ...this.progress() });
+  }
+
+  /** Runs the scripts, each whole or not at all, and hands the tables' deltas over; the scripts that did not fail. */
+  private async changeTables(scripts: readonly QueuedScript[]): Promise<readonly QueuedScript[]> {
+    const { tables, graph } = this.host;
+    const done: QueuedScript[] = [];
+    for (const script of scripts) {
+      try {
+        await tables.apply(script.changes);
+        done.push(script);
+      } catch (error) {
+        script.failed(error);
+      }
+    }
+    for (const table of graph.tables) await table.take(tables.delta(table.node));
+    await tables.settle();
+    return done;
   }
 
   private async commit(

@@ -19,14 +19,16 @@ import { metaTables } from './results-schema.ts';
 
 /** Functions of the dialect that DuckDB does not know, as far as its binder must see them. */
 const STAND_INS = [
-  'tumble(ts, size) AS time_bucket(size, ts)',
-  'tumble_start(ts, size) AS time_bucket(size, ts)',
-  'tumble_end(ts, size) AS time_bucket(size, ts)',
-  'tumble_rowtime(ts, size) AS time_bucket(size, ts)',
-  'hop(ts, slide, size) AS time_bucket(slide, ts, size)',
-  'hop_start(ts, slide, size) AS time_bucket(slide, ts, size)',
-  'hop_end(ts, slide, size) AS time_bucket(slide, ts, size)',
-  'hop_rowtime(ts, slide, size) AS time_bucket(slide, ts, size)',
+  ...['tumble', 'tumble_start', 'tumble_end', 'tumble_rowtime', 'tumble_proctime'].map(
+    (name) => `${name}(ts, size) AS time_bucket(size, ts), (ts, size, moved) AS time_bucket(size, ts, moved)`,
+  ),
+  ...['hop', 'hop_start', 'hop_end', 'hop_rowtime', 'hop_proctime', 'cumulate'].map(
+    (name) =>
+      `${name}(ts, slide, size) AS time_bucket(slide, ts, size), (ts, slide, size, moved) AS time_bucket(slide, ts, size + moved)`,
+  ),
+  ...['session', 'session_start', 'session_end', 'session_rowtime', 'session_proctime'].map(
+    (name) => `${name}(ts, gap) AS time_bucket(gap, ts)`,
+  ),
 ];
 
 type FunctionKind = ReturnType<SqlService['functionKind']>;
@@ -199,28 +201,32 @@ function selectOf(expression: Expression): AstNode {
   }; // prettier-ignore
 }
 
-/** DuckDB's error as ours. With errors_as_json it carries a position: the binder's counts bytes, the parser's code points. */
-function asBindError(error: unknown, bound: MappedText | undefined): StreamsqlError {
+/**
+ * DuckDB's error as ours. With errors_as_json it carries a position: the binder's counts bytes, the parser's code points.
+ * `before`: how much stands before the user's text.
+ */
+export function asBindError(error: unknown, bound: MappedText | undefined, before = DESCRIBE.length): StreamsqlError {
   const message = error instanceof Error ? error.message : String(error);
   const json = /\{.*\}/s.exec(message)?.[0];
   let details: Record<string, string | undefined> = {};
   try {
-    details = json === undefined || bound === undefined ? {} : (JSON.parse(json) as Record<string, string | undefined>);
+    details = json === undefined ? {} : (JSON.parse(json) as Record<string, string | undefined>);
   } catch {
     details = {};
   }
   const syntax = (details['exception_type'] ?? message).startsWith('Parser');
   const said = firstLine(details['exception_message'] ?? message);
-  const at = Number(details['position'] ?? Number.NaN) - DESCRIBE.length;
+  const at = Number(details['position'] ?? Number.NaN) - before;
   const candidates = details['candidates'];
   const span =
     bound === undefined || Number.isNaN(at) ? bound?.span : syntax ? fromCodePoints(bound, at) : fromBytes(bound, at);
-  return new StreamsqlError(syntax ? 'SYNTAX' : 'BIND', said, {
+  const constraint = details['exception_type'] === 'Constraint';
+  return new StreamsqlError(syntax ? 'SYNTAX' : constraint ? 'CONSTRAINT' : 'BIND', said, {
     span,
     hint:
-      candidates === undefined || candidates.includes('(')
-        ? undefined
-        : `did you mean ${candidates.split(',')[0]?.trim()}?`,
+      said.startsWith('Scalar Function with name proctime ') ? 'declare it as a column of the source: pt AS PROCTIME()'
+      : candidates === undefined || candidates.includes('(') ? undefined
+      : `did you mean ${candidates.split(',')[0]?.trim()}?`, // prettier-ignore
     cause: error,
   });
 }

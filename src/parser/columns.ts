@@ -1,12 +1,13 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { sameName } from '../base/schema.ts';
 import { withDepth } from './brackets.ts';
+import { ConstraintReader, type Constraints } from './constraints.ts';
 import { render, rewrite, spanOf, type ScriptContext } from './rewrite.ts';
 import type { ColumnDefinition, MappedText, Name, WatermarkDefinition } from './statements.ts';
 import type { TokenCursor } from './token-cursor.ts';
-import { readType, refuseNotNull } from './types.ts';
+import { readType } from './types.ts';
 
-export interface ColumnList {
+export interface ColumnList extends Constraints {
   readonly columns: readonly ColumnDefinition[];
   readonly watermark: WatermarkDefinition | undefined;
 }
@@ -15,25 +16,25 @@ export interface ColumnList {
 export function readColumns(context: ScriptContext, cursor: TokenCursor): ColumnList {
   const columns: ColumnDefinition[] = [];
   let watermark: WatermarkDefinition | undefined;
-  if (!cursor.takes('(')) return { columns, watermark };
+  if (!cursor.takes('(')) return { columns, watermark, primaryKey: [], notNull: [] };
+  const constraints = new ConstraintReader(cursor);
   for (;;) {
     if (cursor.sees('WATERMARK', 'FOR')) {
       const found = readWatermark(context, cursor);
       if (watermark !== undefined) throw cursor.error('SYNTAX', 'there is one WATERMARK already', found.span);
       watermark = found;
-    } else {
-      refuseConstraint(cursor);
-      const column = readColumn(context, cursor);
+    } else if (!constraints.table(() => readNames(cursor))) {
+      const column = readColumn(context, cursor, constraints);
       refuseDuplicate(columns, column.name);
       columns.push(column);
     }
-    if (cursor.takes(')')) return { columns, watermark };
+    if (cursor.takes(')')) return { columns, watermark, ...constraints.done(columns.map(({ name }) => name)) };
     if (!cursor.sees(',')) throw cursor.unexpected(', or )');
     cursor.next();
   }
 }
 
-function readColumn(context: ScriptContext, cursor: TokenCursor): ColumnDefinition {
+function readColumn(context: ScriptContext, cursor: TokenCursor, constraints: ConstraintReader): ColumnDefinition {
   const name = cursor.name('a column');
   if (cursor.takes('AS')) {
     if (cursor.sees('PROCTIME', '(', ')') && [',', ')', 'COMMENT'].includes(cursor.peek(3)?.key ?? '')) {
@@ -54,8 +55,8 @@ function readColumn(context: ScriptContext, cursor: TokenCursor): ColumnDefiniti
   const from = cursor.index;
   const tokens = readType(cursor);
   const type = render(context, tokens, spanOf(cursor.tokens.slice(from, cursor.index)));
+  constraints.column(name);
   if (cursor.takes('METADATA')) return readMetadata(cursor, name, type);
-  refuseConstraint(cursor);
   skipComment(cursor);
   return { kind: 'physical', name, type };
 }
@@ -100,29 +101,6 @@ function readExpression(context: ScriptContext, cursor: TokenCursor): MappedText
   if (tokens.length > 2 && tokens.at(-1)?.kind === 'string' && tokens.at(-2)?.key === 'COMMENT')
     tokens = tokens.slice(0, -2);
   return rewrite(context, tokens);
-}
-
-const CONSTRAINTS: readonly { readonly words: readonly string[]; readonly hint: string }[] = [
-  { words: ['PRIMARY', 'KEY'], hint: 'leave it out: a source is a stream of rows, none of which replaces another' },
-  { words: ['CONSTRAINT'], hint: 'leave it out' },
-  { words: ['UNIQUE'], hint: 'leave it out' },
-  { words: ['CHECK'], hint: 'filter with WHERE in a view' },
-  { words: ['FOREIGN', 'KEY'], hint: 'leave it out' },
-  { words: ['REFERENCES'], hint: 'leave it out' },
-  { words: ['DEFAULT'], hint: 'use a computed column: name AS coalesce(other, value)' },
-  { words: ['GENERATED'], hint: 'write a computed column: name AS expression' },
-  { words: ['LIKE'], hint: 'list the columns' },
-  { words: ['PERIOD', 'FOR'], hint: 'write WATERMARK FOR column AS column - INTERVAL …' },
-];
-
-/** Refuses what a column or a list of columns may say elsewhere. */
-function refuseConstraint(cursor: TokenCursor): void {
-  refuseNotNull(cursor);
-  for (const { words, hint } of CONSTRAINTS) {
-    if (!cursor.sees(...words)) continue;
-    const span = { start: cursor.here().start, end: cursor.peek(words.length - 1)?.span.end ?? cursor.here().end };
-    throw cursor.error('UNSUPPORTED', `${words.join(' ')} is not supported here`, span, hint);
-  }
 }
 
 function refuseDuplicate(columns: readonly ColumnDefinition[], name: Name): void {

@@ -1,14 +1,16 @@
 import type { Option } from '../base/options.ts';
 import { withDepth } from './brackets.ts';
+import { readTable, seesTable } from './create-table.ts';
 import { readColumns, readNames, skipComment } from './columns.ts';
+import { refuseKeys } from './constraints.ts';
 import { readQuery } from './query.ts';
 import type { ScriptContext } from './rewrite.ts';
-import type { CreateSink, CreateSource, CreateView, Query } from './statements.ts';
+import type { CreateSink, CreateSource, CreateTable, CreateView, Query } from './statements.ts';
 import { TokenCursor } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
 import { readOptions } from './with-options.ts';
 
-type Create = CreateSource | CreateView | CreateSink;
+type Create = CreateSource | CreateTable | CreateView | CreateSink;
 
 const OBJECTS = ['SOURCE', 'STREAM', 'TABLE', 'VIEW', 'MATERIALIZED', 'SINK'];
 const OTHER_OBJECTS = new Set(
@@ -54,10 +56,11 @@ function createSource(
   cursor: TokenCursor,
   word: CreateSource['word'],
   span: CreateSource['span'],
-): CreateSource {
+): CreateSource | CreateTable {
   const ifNotExists = readIfNotExists(cursor);
   const name = cursor.name(`a ${word}`);
-  const { columns, watermark } = readColumns(context, cursor);
+  if (word === 'table' && seesTable(cursor)) return readTable(context, cursor, name, ifNotExists);
+  const { columns, primaryKey, watermark } = readColumns(context, cursor);
   skipComment(cursor);
   refuseAs(cursor, word);
   for (const clause of ['PARTITIONED', 'DISTRIBUTED', 'LIKE', 'APPEND', 'ON', 'INCLUDE']) {
@@ -65,14 +68,15 @@ function createSource(
   }
   if (cursor.done && word === 'table') {
     const hint = "say where its rows come from: WITH (connector = 'kafka', …)";
-    throw cursor.error('UNSUPPORTED', 'CREATE TABLE without WITH is not supported', name.span, hint);
+    const message = 'a table without WITH has no WATERMARK, METADATA and PROCTIME()';
+    throw cursor.error('UNSUPPORTED', message, name.span, hint);
   }
   if (!cursor.sees('WITH')) throw cursor.unexpected(columns.length > 0 ? 'WITH' : '( or WITH', ['WITH']);
   const options = readOptions(context, cursor);
   refuseAs(cursor, word);
   refuseEncode(cursor);
   cursor.end();
-  return { kind: 'create-source', word, name, ifNotExists, columns, watermark, options, span };
+  return { kind: 'create-source', word, name, ifNotExists, columns, primaryKey, watermark, options, span };
 }
 
 function refuseAs(cursor: TokenCursor, word: string): void {
@@ -109,7 +113,8 @@ function createView(
 function createSink(context: ScriptContext, cursor: TokenCursor, span: Create['span']): CreateSink {
   const ifNotExists = readIfNotExists(cursor);
   const name = cursor.name('a sink');
-  const { columns, watermark } = readColumns(context, cursor);
+  const { columns, watermark, ...constraints } = readColumns(context, cursor);
+  refuseKeys('a sink', constraints);
   if (watermark !== undefined) throw cursor.error('SYNTAX', 'a sink has no watermark', watermark.span);
   skipComment(cursor);
   if (cursor.sees('INTO')) {

@@ -1,30 +1,46 @@
-import { StreamsqlError } from '../base/errors.ts';
+import { StreamsqlError, type Span } from '../base/errors.ts';
 import { nearest } from '../base/options.ts';
 import { withDepth } from './brackets.ts';
+import { latenessBefore, readEmitOptions, refuseLateness } from './emit-options.ts';
 import { isReserved, mayEndOperand } from './keywords.ts';
 import type { Emit } from './statements.ts';
 import type { Token } from './tokens.ts';
 
 type Kind = Emit['kind'] | 'unsupported';
 
-const PHRASES: readonly { readonly words: readonly string[]; readonly kind: Kind }[] = [
+interface Phrase {
+  readonly words: readonly string[];
+  readonly kind: Kind;
+  readonly hint?: string;
+}
+
+const PHRASES: readonly Phrase[] = [
   { words: ['CHANGES'], kind: 'changes' },
   { words: ['ON', 'WINDOW', 'CLOSE'], kind: 'on-window-close' },
   { words: ['AFTER', 'WATERMARK'], kind: 'on-window-close' },
   { words: ['FINAL'], kind: 'on-window-close' },
-  { words: ['EVERY'], kind: 'unsupported' },
-  { words: ['PERIODIC'], kind: 'unsupported' },
+  { words: ['PERIODIC'], kind: 'unsupported', hint: "write EMIT EVERY INTERVAL '5 seconds'" },
   { words: ['STREAM'], kind: 'unsupported' },
   { words: ['AFTER'], kind: 'unsupported' },
-  { words: ['ON', 'UPDATE'], kind: 'unsupported' },
+  { words: ['ON', 'UPDATE'], kind: 'unsupported', hint: 'write EMIT CHANGES' },
   { words: ['LAST'], kind: 'unsupported' },
 ];
+/** `EMIT EVERY …` is `EMIT CHANGES EVERY …`; its EVERY is read with what follows the other phrases. */
+const EVERY: Phrase = { words: [], kind: 'changes' };
 const KNOWN = ['CHANGES', 'ON', 'AFTER', 'FINAL', 'EVERY'];
 const HINT = 'write EMIT CHANGES or EMIT ON WINDOW CLOSE at the end of the query';
 
+/** EMIT with its intervals still as the user's tokens. */
+export interface LiftedEmit {
+  readonly kind: Emit['kind'];
+  readonly span: Span;
+  readonly every: readonly Token[] | undefined;
+  readonly allowedLateness: readonly Token[] | undefined;
+}
+
 export interface Lifted {
   readonly query: readonly Token[];
-  readonly emit: Emit | undefined;
+  readonly emit: LiftedEmit | undefined;
 }
 
 /**
@@ -35,33 +51,53 @@ export function liftEmit(tokens: readonly Token[]): Lifted {
   let lifted: Lifted = { query: tokens, emit: undefined };
   withDepth(tokens).forEach(({ token, depth }, i) => {
     if (token.key !== 'EMIT') return;
-    const phrase = PHRASES.find(({ words }) => words.every((word, k) => tokens[i + 1 + k]?.key === word));
-    if (!followsOperand(tokens, i, phrase !== undefined)) return;
+    const phrase = phraseAt(tokens, i + 1);
+    const late = latenessBefore(tokens, i);
+    const start = late?.start ?? i;
+    if (!followsOperand(tokens, start, phrase !== undefined)) return;
     if (phrase === undefined) {
       refuseHalf(tokens, i);
       return;
     }
-    const end = i + 1 + phrase.words.length;
-    const span = { start: token.span.start, end: tokens[end - 1]?.span.end ?? token.span.end };
-    const next = tokens[end]?.key;
-    if (phrase.kind === 'unsupported') {
-      const written = `EMIT ${phrase.words.join(' ')}`;
-      throw new StreamsqlError('UNSUPPORTED', `${written} is not supported`, { span, hint: HINT });
+    const phraseEnd = i + 1 + phrase.words.length;
+    const { kind } = phrase;
+    if (kind === 'unsupported') {
+      throw new StreamsqlError('UNSUPPORTED', `EMIT ${phrase.words.join(' ')} is not supported`, {
+        span: spanBetween(tokens, i, phraseEnd),
+        hint: phrase.hint ?? HINT,
+      });
     }
+    const { every, allowedLateness, end } = readEmitOptions(tokens, phraseEnd, kind, late);
+    const span = spanBetween(tokens, start, end);
     if (depth > 0 || lifted.emit !== undefined) {
       const message = 'EMIT belongs to the whole query, once, at its end';
       throw new StreamsqlError('SYNTAX', message, { span, hint: HINT });
     }
-    if (next !== undefined && next !== 'LIMIT') {
-      throw new StreamsqlError('SYNTAX', `EMIT ends the query, but ${tokens[end]?.text} follows`, {
-        span: tokens[end]?.span,
+    const next = tokens[end];
+    if (next !== undefined && next.key !== 'LIMIT') {
+      throw new StreamsqlError('SYNTAX', `EMIT ends the query, but ${next.text} follows`, {
+        span: next.span,
         hint: HINT,
       });
     }
-    lifted = { query: [...tokens.slice(0, i), ...tokens.slice(end)], emit: { kind: phrase.kind, span } };
+    lifted = {
+      query: [...tokens.slice(0, start), ...tokens.slice(end)],
+      emit: { kind, span, every, allowedLateness },
+    };
   });
+  refuseLateness(lifted.query);
   return lifted;
 }
+
+function phraseAt(tokens: readonly Token[], at: number): Phrase | undefined {
+  if (tokens[at]?.key === 'EVERY') return EVERY;
+  return PHRASES.find(({ words }) => words.every((word, k) => tokens[at + k]?.key === word));
+}
+
+const spanBetween = (tokens: readonly Token[], start: number, end: number): Span => ({
+  start: tokens[start]?.span.start ?? 0,
+  end: tokens[end - 1]?.span.end ?? 0,
+});
 
 /** EMIT where nothing of the kind may follow, or with a word that is nearly right. */
 function refuseHalf(tokens: readonly Token[], i: number): void {

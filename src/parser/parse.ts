@@ -1,11 +1,11 @@
 import { checkBrackets } from './brackets.ts';
 import { readDescribe, readDrop, readSet, readShow } from './commands.ts';
-import { readNames } from './columns.ts';
+import { readDelete, readInsert, readUpdate, seesChangeAfterWith } from './changes.ts';
 import { readCreate } from './create.ts';
 import { checkHints } from './foreign.ts';
 import { QUERY_STARTS, readQuery, seesQuery } from './query.ts';
 import { spanOf, type ScriptContext } from './rewrite.ts';
-import type { Explain, InsertInto, Script, Statement } from './statements.ts';
+import type { Explain, Script, Statement } from './statements.ts';
 import { TokenCursor, isName } from './token-cursor.ts';
 import { tokenize, type Token } from './tokens.ts';
 import { Substitution, type VariableLookup } from './variables.ts';
@@ -34,17 +34,23 @@ function splitStatements(tokens: readonly Token[]): readonly (readonly Token[])[
   return statements.filter((statement) => statement.length > 0);
 }
 
-const STARTS = ['CREATE', 'INSERT', 'SET', 'DROP', 'SHOW', 'DESCRIBE', 'EXPLAIN', ...QUERY_STARTS];
+const STARTS = ['CREATE', 'INSERT', 'UPDATE', 'DELETE', 'SET', 'DROP', 'SHOW', 'DESCRIBE', 'EXPLAIN', ...QUERY_STARTS];
 
 function readStatement(context: ScriptContext, cursor: TokenCursor): Statement {
   const span = spanOf(cursor.tokens);
-  if (seesQuery(cursor)) return { kind: 'select', query: readQuery(context, cursor), span };
+  const change = seesChangeAfterWith(cursor);
+  if (change !== undefined) cursor.jump(change);
+  else if (seesQuery(cursor)) return { kind: 'select', query: readQuery(context, cursor), span };
   const first = cursor.peek();
   switch (first?.key) {
     case 'CREATE':
       return readCreate(context, cursor);
     case 'INSERT':
       return readInsert(context, cursor);
+    case 'UPDATE':
+      return readUpdate(context, cursor);
+    case 'DELETE':
+      return readDelete(context, cursor);
     case 'SET':
       return readSet(context, cursor);
     case 'DROP':
@@ -66,10 +72,9 @@ function readStatement(context: ScriptContext, cursor: TokenCursor): Statement {
 
 /** Statements of other engines, and what to do instead, if anything. */
 const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
-  ['UPDATE', 'a view follows its sources; there is nothing to update'],
-  ['DELETE', 'a view follows its sources; filter with WHERE instead'],
-  ['MERGE', 'a view follows its sources by itself'],
-  ['UPSERT', 'use INSERT INTO'],
+  ['MERGE', 'use INSERT … ON CONFLICT, UPDATE and DELETE'],
+  ['UPSERT', 'use INSERT OR REPLACE INTO'],
+  ['TRUNCATE', 'use DELETE FROM'],
   ['ALTER', 'DROP it and CREATE it anew'],
   ['EXECUTE', 'write the INSERT statements one after another: they all run together'],
   ['BEGIN', 'write the INSERT statements one after another: they all run together'],
@@ -77,27 +82,13 @@ const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   ['PRAGMA', 'use SET'],
   ['PRINT', 'use SELECT'],
   ['SUMMARIZE', 'use it on the results: streamsql query DB "SUMMARIZE view"'],
-  ...'END COMMIT ROLLBACK USE COPY ATTACH DETACH LOAD INSTALL UNLOAD CALL TRUNCATE PREPARE GRANT REVOKE ANALYZE'
+  ...'END COMMIT ROLLBACK USE COPY ATTACH DETACH LOAD INSTALL UNLOAD CALL PREPARE GRANT REVOKE ANALYZE'
     .split(' ')
     .map((word) => [word, ''] as const),
   ...'ADD REMOVE REFRESH STOP START TERMINATE PAUSE RESUME RUN PIVOT UNPIVOT VACUUM CHECKPOINT EXPORT IMPORT COMMENT'
     .split(' ')
     .map((word) => [word, ''] as const),
 ]);
-
-function readInsert(context: ScriptContext, cursor: TokenCursor): InsertInto {
-  const span = spanOf(cursor.tokens);
-  cursor.expect('INSERT');
-  if (cursor.sees('OVERWRITE'))
-    throw cursor.error('UNSUPPORTED', 'INSERT OVERWRITE is not supported', undefined, 'use INSERT INTO');
-  if (cursor.sees('OR'))
-    throw cursor.error('UNSUPPORTED', 'INSERT OR … is not supported', undefined, 'use INSERT INTO');
-  cursor.expect('INTO');
-  const target = cursor.name('a sink');
-  const columnNames = seesQuery(cursor) ? [] : readNames(cursor);
-  if (cursor.sees('BY', 'NAME')) throw cursor.error('UNSUPPORTED', 'INSERT … BY NAME is not supported');
-  return { kind: 'insert', target, columnNames, query: readQuery(context, cursor), span };
-}
 
 const EXPLAINED: ReadonlySet<Statement['kind']> = new Set(['select', 'create-view', 'create-sink', 'insert']);
 

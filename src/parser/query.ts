@@ -1,6 +1,6 @@
 import { liftEmit } from './emit.ts';
 import { rewrite, type ScriptContext } from './rewrite.ts';
-import type { Query } from './statements.ts';
+import type { MappedText, Query } from './statements.ts';
 import type { TokenCursor } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
 
@@ -26,5 +26,12 @@ export function readQuery(context: ScriptContext, cursor: TokenCursor): Query {
 
 function queryOf(context: ScriptContext, tokens: readonly Token[]): Query {
   const { query, emit } = liftEmit(tokens);
-  return { sql: rewrite(context, query), emit };
+  if (emit === undefined) return { sql: rewrite(context, query), emit };
+  const { kind, span, every, allowedLateness } = emit;
+  const interval = (written: readonly Token[] | undefined): MappedText | undefined =>
+    written === undefined ? undefined : rewrite(context, written);
+  return {
+    sql: rewrite(context, query),
+    emit: { kind, span, every: interval(every), allowedLateness: interval(allowedLateness) },
+  };
 }

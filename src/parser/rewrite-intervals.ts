@@ -44,6 +44,23 @@ function gluedDuration(tokens: readonly Token[], i: number): Token | undefined {
   return quoted(`${number.text}${unit.text}`, { ...number, span });
 }
 
+/**
+ * The index behind the interval literal at `start`, whose variables are not filled in yet; undefined where none stands
+ * there. The word INTERVAL may be missing before a number with its unit.
+ */
+export function endOfInterval(tokens: readonly Token[], start: number): number | undefined {
+  const bare = tokens[start]?.key !== 'INTERVAL';
+  let i = bare ? start : start + 1;
+  if (!bare && (tokens[i]?.key === '-' || tokens[i]?.key === '+')) i++;
+  const value = tokens[i++];
+  const unit = tokens[i];
+  if (value?.kind === 'number' && unit?.kind === 'word' && unit.span.start === value.span.end) return i + 1;
+  if (value?.kind !== 'number' && value?.kind !== 'variable' && (bare || value?.kind !== 'string')) return undefined;
+  if (unit?.kind !== 'word' || !UNIT.test(unit.key)) return value.kind === 'string' ? i : undefined;
+  i = skipPrecision(tokens, i + 1);
+  return tokens[i]?.key === 'TO' && tokens[i + 1] !== undefined ? skipPrecision(tokens, i + 2) : i;
+}
+
 interface Interval {
   readonly literal: Token;
   readonly next: number;

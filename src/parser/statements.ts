@@ -19,7 +19,15 @@ export interface MappedText {
   origin(offset: number): number;
 }
 
-export type Emit = { readonly kind: 'changes' | 'on-window-close'; readonly span: Span };
+/** When a view's rows are given. `span` covers the whole clause. */
+export interface Emit {
+  readonly kind: 'changes' | 'on-window-close';
+  readonly span: Span;
+  /** The interval of `EMIT [CHANGES] EVERY …`: changes are gathered for that long. */
+  readonly every?: MappedText | undefined;
+  /** The interval of `ALLOWED LATENESS …`: for that long after its close a window is still corrected. */
+  readonly allowedLateness?: MappedText | undefined;
+}
 
 /** A SELECT (with its CTEs, set operations, VALUES), EMIT lifted off and the dialect's spellings rewritten. */
 export interface Query {
@@ -52,6 +60,8 @@ export interface CreateSource extends Base {
   readonly name: Name;
   readonly ifNotExists: boolean;
   readonly columns: readonly ColumnDefinition[];
+  /** The columns of PRIMARY KEY, in its order; empty where none is declared. */
+  readonly primaryKey: readonly Name[];
   readonly watermark: WatermarkDefinition | undefined;
   readonly options: readonly Option[];
 }
@@ -75,11 +85,36 @@ export interface CreateSink extends Base {
   readonly query: Query | undefined;
 }
 
+/** CREATE TABLE without WITH, AS a query or not: its rows come by INSERT. */
+export interface CreateTable extends Base {
+  readonly kind: 'create-table';
+  readonly name: Name;
+  readonly ifNotExists: boolean;
+  /** The whole statement. */
+  readonly sql: MappedText;
+}
+
+/** INSERT INTO as a sink and a table may both have it. */
 export interface InsertInto extends Base {
   readonly kind: 'insert';
   readonly target: Name;
   readonly columnNames: readonly Name[];
   readonly query: Query;
+  /** The whole statement, for where the target is a table. */
+  readonly sql: MappedText;
+}
+
+/** UPDATE, DELETE, and INSERT as only a table may have it. */
+export interface ChangeTable extends Base {
+  readonly kind: 'change';
+  readonly verb: 'insert' | 'update' | 'delete';
+  readonly target: Name;
+  /** The whole statement. */
+  readonly sql: MappedText;
+  /** An INSERT that may leave out or change rows: OR REPLACE, ON CONFLICT. */
+  readonly conflicts: boolean;
+  /** The columns that an UPDATE assigns. */
+  readonly assigned: readonly string[];
 }
 
 export interface Select extends Base {
@@ -122,7 +157,18 @@ export interface Explain extends Base {
 }
 
 export type Statement =
-  CreateSource | CreateView | CreateSink | InsertInto | Select | SetOption | Drop | Show | Describe | Explain;
+  | CreateSource
+  | CreateTable
+  | CreateView
+  | CreateSink
+  | InsertInto
+  | ChangeTable
+  | Select
+  | SetOption
+  | Drop
+  | Show
+  | Describe
+  | Explain;
 
 export interface Script {
   readonly name: string;

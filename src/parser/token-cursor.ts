@@ -58,7 +58,18 @@ export class TokenCursor {
   end(): void {
     if (this.done) return;
     const next = this.peek()?.key ?? '';
-    const begins = ['CREATE', 'INSERT', 'SELECT', 'WITH', 'SET', 'DROP', 'SHOW', 'EXPLAIN'].includes(next);
+    const begins = [
+      'CREATE',
+      'INSERT',
+      'UPDATE',
+      'DELETE',
+      'SELECT',
+      'WITH',
+      'SET',
+      'DROP',
+      'SHOW',
+      'EXPLAIN',
+    ].includes(next);
     const hint = begins ? `put a ; before ${next}` : undefined;
     throw this.unexpected('the end of the statement', [], hint);
   }

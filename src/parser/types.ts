@@ -1,4 +1,3 @@
-import { StreamsqlError } from '../base/errors.ts';
 import { nearest } from '../base/options.ts';
 import { type TokenCursor, checkName, inGapOf, isName, synthetic, withText } from './token-cursor.ts';
 import type { Token } from './tokens.ts';
@@ -100,7 +99,7 @@ function readFields(cursor: TokenCursor, spelling: string): readonly Token[] {
     type.push(cursor.next());
     cursor.takes(':');
     type.push(...readType(cursor));
-    refuseNotNull(cursor);
+    cursor.takes('NOT', 'NULL');
     if (cursor.takes('COMMENT')) cursor.next();
     if (cursor.sees(',')) type.push(cursor.next());
     else return [...type, withText(cursor.expect(close, [',', close]), ')')];
@@ -121,7 +120,7 @@ function readList(cursor: TokenCursor): readonly Token[] {
   const list = cursor.next();
   cursor.expect('<');
   const element = readType(cursor);
-  refuseNotNull(cursor);
+  cursor.takes('NOT', 'NULL');
   const close = cursor.expect('>');
   return [...inGapOf(list, element), synthetic('[', close), synthetic(']', close)];
 }
@@ -175,14 +174,4 @@ function readPrecision(cursor: TokenCursor): number | undefined {
   cursor.next();
   cursor.expect(')');
   return Number(digits.text);
-}
-
-/** NULLs are possible everywhere: a record that lacks a field is not refused. */
-export function refuseNotNull(cursor: TokenCursor): void {
-  if (!cursor.sees('NOT', 'NULL')) return;
-  const span = { start: cursor.here().start, end: cursor.peek(1)?.span.end ?? cursor.here().end };
-  throw new StreamsqlError('UNSUPPORTED', 'NOT NULL is not supported: a column may always be NULL', {
-    span,
-    hint: 'leave it out, and filter with WHERE … IS NOT NULL in a view',
-  });
 }

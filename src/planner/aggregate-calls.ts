@@ -81,12 +81,13 @@ export function shapeCall(
   const isDistinct = call['distinct'] === true;
   const ordered = kind === 'ordered' || orders.length > 0;
   const total = isDistinct ? picked : [...identity.map((column) => columnRef(column)), ...picked];
-  const shape = (added: readonly Expression[]): Expression => ({
+  const shape = (added: readonly Expression[]): Expression => withOrders([...orders, ...added.map(ascending)]);
+  const withOrders = (all: readonly AstNode[]): Expression => ({
     ...call,
     alias: '',
     children,
     filter: filter === undefined ? null : columnRef(filter),
-    order_bys: { type: 'ORDER_MODIFIER', orders: [...orders, ...added.map(ascending)] },
+    order_bys: { type: 'ORDER_MODIFIER', orders: notBySelf(all, children) },
   });
   return {
     call,
@@ -98,6 +99,14 @@ export function shapeCall(
     filter,
     mergeable: kind === 'merge' && !isDistinct && orders.length === 0 && children.length <= 1,
   };
+}
+
+/** DuckDB's parser makes list_sort of a list that is ordered by its own argument alone; with two orders it stays a list. */
+function notBySelf(orders: readonly AstNode[], children: readonly Expression[]): readonly AstNode[] {
+  const [only, second] = orders;
+  const own = only !== undefined && second === undefined && isExpression(only['expression']);
+  const same = own && fingerprint(only['expression'] ?? null) === fingerprint(children[0] ?? null);
+  return same ? [only, only] : orders;
 }
 
 const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression });

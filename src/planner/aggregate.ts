@@ -9,6 +9,7 @@ import {
   InputColumns,
   shapeCall,
 } from './aggregate-calls.ts';
+import { cogroupNode } from './cogroup-node.ts';
 import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
 import type { Block } from './block.ts';
 import { newDemand, refuse, type Relational } from './context.ts';
@@ -31,18 +32,23 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const inputColumns = new InputColumns(
     own === undefined ? groupKeys : groupKeys.map((key) => (windowRole(own, key) === 'plain' ? key : undefined)),
   );
-  const identity = block.from.scope.relations
-    .flatMap((relation) =>
-      relation.input === undefined
-        ? []
-        : identityColumns(own !== undefined && relation.input.node === own.node ? own.node.input : relation.input.node),
-    )
-    .map((_, i) => `$i${i}`);
+  const plain = block.from.scope.relations.every((relation) => relation.input?.node.appendOnly !== false);
+  const identity = !plain
+    ? []
+    : block.from.scope.relations
+        .flatMap((relation) =>
+          relation.input === undefined
+            ? []
+            : identityColumns(
+                own !== undefined && relation.input.node === own.node ? own.node.input : relation.input.node,
+              ),
+        )
+        .map((_, i) => `$i${i}`);
   const shaped = found.map((call) => shapeCall(block, call, inputColumns, identity));
   if (own !== undefined) inputColumns.add('$t', columnRef(own.relation.alias, own.node.window.column));
   if (inputColumns.items.length === 0) inputColumns.add('$one', CONSTANT_ONE);
   const input = await selectNode(narrowed, inputColumns.items, 'rows');
-  if (shaped.some((call) => call.ordered)) demandIdentity(input);
+  if (plain && shaped.some((call) => call.ordered)) demandIdentity(input);
 
   const timeType = own?.node.columns.find((column) => column.name === 'window_start')?.type ?? '';
   const keys: AggregateKey[] = groupKeys.map((key, i) => {
@@ -53,7 +59,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const times = groupKeys.map(
     (key, i) => timeOf(block, own, key) ?? input.columns.find((column) => column.name === `$k${i}`)?.time,
   );
-  const close = closing(own, keys, times);
+  const close = plain ? closing(own, keys, times) : undefined;
   refuseUnclosed(block, close, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
   const calls = await finishCalls(block, shaped, input);
@@ -65,6 +71,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     })),
   );
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
+  if (!plain) return recomputedGroups(block, { input, keys, calls, outputs, having });
   const described = await describeOutputs(block, keys, calls, outputs);
   const closes =
     close === undefined
@@ -87,6 +94,36 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     input, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
   }; // prettier-ignore
   return { node, columns };
+}
+
+/** GROUP BY over results that change, by aggregates that cannot take back: the touched groups are answered anew. */
+function recomputedGroups(
+  block: Block,
+  group: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having'>,
+): Promise<Relational> {
+  const { input, keys, calls, outputs, having } = group;
+  const placeholder = block.context.nextId('$in');
+  const names = keys.map((key) => ident(key.name).text);
+  const results = calls.map((call) => `${call.sql} AS ${ident(call.name).text}`);
+  const grouped = names.length === 0 ? '' : ` GROUP BY ${names.join(', ')}`;
+  const groups = `SELECT ${[...names, ...results].join(', ')} FROM ${ident(placeholder).text}${grouped}`;
+  const list = outputs.map((output) => `${output.sql} AS ${ident(output.name).text}`);
+  const kept = having === undefined ? '' : ` WHERE ${having}`;
+  return cogroupNode(block.context, {
+    title: 'groupBy-reduce',
+    inputs: [
+      {
+        placeholder,
+        node: input,
+        uses: input.columns.map((column) => column.name).filter((name) => !keys.some((key) => key.name === name)),
+        keys: names,
+      },
+    ],
+    body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
+    keyTimes: keys.map(() => undefined),
+    keyOutputs: new Map(),
+    at: block.context.root,
+  });
 }
 
 function timeOf(block: Block, own: OwnWindow | undefined, key: Expression): TimeAttribute | undefined {

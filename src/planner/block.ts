@@ -11,7 +11,7 @@ import {
   type Expression,
   type Json,
 } from './ast.ts';
-import { checkExpression } from './check.ts';
+import { checkExpression, type Allowed } from './check.ts';
 import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
@@ -33,6 +33,15 @@ export interface Block {
   readonly conditions: readonly Expression[];
   readonly groups: readonly Expression[];
   readonly having: Expression | undefined;
+  readonly qualify: Expression | undefined;
+}
+
+/** A block, and what resolves further expressions as its own. */
+export interface Resolved {
+  readonly block: Block;
+  readonly resolve: (expression: Expression, allowed?: Allowed) => Expression;
+  /** The aliases of the select list. */
+  readonly aliases: ReadonlyMap<string, Expression>;
 }
 
 export async function resolveBlock(
@@ -40,37 +49,39 @@ export async function resolveBlock(
   from: From,
   node: AstNode,
   window: GroupWindow | undefined,
-): Promise<Block> {
+): Promise<Resolved> {
   const scope = from.scope;
   const direct = (expression: Json): Json => (window === undefined ? expression : window.columns(expression));
   const raws = expandStars(context, from, expressions(node['select_list']));
   const aliases = new Map<string, Expression>();
   const items: Item[] = [];
   const taken = new Set<string>();
-  const resolve = (expression: Expression): Expression => {
-    checkExpression(context, direct(expression));
+  const resolve = (expression: Expression, allowed: Allowed = {}): Expression => {
+    checkExpression(context, direct(expression), allowed);
     return scope.qualify(inlineAliases(direct(expression) as Expression, scope, aliases));
   };
   for (const item of raws) {
-    const expression = resolve(item);
+    const expression = resolve(item, { windows: true });
     const name = unique(await itemName(context, item), taken);
     items.push({ name, expression: { ...expression, alias: '' } });
     const alias = text(item['alias']);
     if (alias !== '') aliases.set(alias.toLowerCase(), { ...expression, alias: '' });
   }
-  const where = conjuncts(node['where_clause']).map(resolve);
-  const conditions = [...from.conditions.map(resolve), ...where];
+  const where = conjuncts(node['where_clause']).map((condition) => resolve(condition));
+  const conditions = [...from.conditions.map((condition) => resolve(condition)), ...where];
   const groups = expressions(node['group_expressions']).flatMap((group) => {
     const windowed = window?.keys(group);
     if (windowed !== undefined) return windowed;
     return [positional(group, items) ?? resolve(group)];
   });
   const having = isExpression(node['having']) ? resolve(node['having']) : undefined;
-  return { context, from, items, conditions, groups, having };
+  const qualify = isExpression(node['qualify']) ? resolve(node['qualify'], { windows: true }) : undefined;
+  const block = { context, from, items, conditions, groups, having, qualify };
+  return { block, resolve, aliases };
 }
 
 /** `GROUP BY 1` */
-function positional(group: Expression, items: readonly Item[]): Expression | undefined {
+export function positional(group: Expression, items: readonly Item[]): Expression | undefined {
   if (group.class !== 'CONSTANT' || !isNode(group['value'])) return undefined;
   const index = group['value']['value'];
   return typeof index === 'number' ? items[index - 1]?.expression : undefined;

@@ -5,7 +5,7 @@ import { nearest } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import type { CreateSink, CreateSource, CreateView, Name } from '../parser/statements.ts';
 import type { Relational } from './context.ts';
-import type { MaterializedView, SinkTarget, SourceNode } from './plan.ts';
+import type { MaterializedView, SinkTarget, SourceNode, TableNode } from './plan.ts';
 
 export type CatalogEntry =
   | {
@@ -15,6 +15,7 @@ export type CatalogEntry =
       readonly statement: CreateSource;
       readonly text: string;
     }
+  | { readonly kind: 'table'; readonly name: string; readonly node: TableNode; readonly text: string }
   | {
       readonly kind: 'view';
       readonly name: string;
@@ -44,7 +45,7 @@ export interface Connectors {
   readonly sinkNames: readonly string[];
 }
 
-/** Sources, views and sinks by name, and what is to run; copied before each script, so that an error leaves nothing. */
+/** Sources, tables, views and sinks by name, and what is to run; copied before each script, so that an error leaves nothing. */
 export class Catalog {
   readonly entries = new Map<string, CatalogEntry>();
   readonly targets: SinkTarget[] = [];

@@ -1,16 +1,24 @@
-import { columnPath, isNode, nodes, text, walk, type AstNode, type Json } from './ast.ts';
-import { refuse, refuseWord, type QueryContext } from './context.ts';
+import { columnPath, text, walk, type AstNode, type Json } from './ast.ts';
+import { refuse, type QueryContext } from './context.ts';
 
 const TIME_WORDS = new Set(['current_timestamp', 'current_date', 'current_time', 'localtimestamp', 'localtime']);
 
+/** What an expression may hold where it stands. */
+export interface Allowed {
+  readonly windows?: boolean;
+  readonly subqueries?: boolean;
+}
+
 /** Refuses what no expression of a view may hold: its answer would not be a function of the input. */
-export function checkExpression(context: QueryContext, expression: Json): void {
+export function checkExpression(context: QueryContext, expression: Json, allowed: Allowed = {}): void {
   walk(expression, (node) => {
     switch (node['class']) {
       case 'WINDOW':
-        throw refuse(context, node, 'OVER windows are not supported yet', 'GROUP BY a TUMBLE or HOP window instead');
+        if (allowed.windows === true) return checkFunction(context, node);
+        throw refuse(context, node, 'an OVER window cannot stand here', 'use it in the select list or in QUALIFY');
       case 'SUBQUERY':
-        throw refuse(context, node, 'a subquery in an expression is not supported yet', 'write it as a join in FROM');
+        if (allowed.subqueries === true) return;
+        throw refuse(context, node, 'a subquery cannot stand here', 'write it as a join in FROM, or in WHERE');
       case 'PARAMETER':
         throw refuse(context, node, 'a parameter has no value here', "write the value, or '${NAME}' and -v NAME=VALUE");
       case 'COLUMN_REF':
@@ -56,35 +64,4 @@ function refuseTime(context: QueryContext, node: AstNode, what: string): Error {
     `${what} in a view is not supported: it changes without any input`,
     'use an event time column, or a source column declared as pt AS PROCTIME()',
   );
-}
-
-/** Refuses the clauses of a query block that have no incremental meaning here yet. */
-export function checkModifiers(context: QueryContext, node: AstNode): void {
-  for (const modifier of nodes(node['modifiers'])) {
-    switch (modifier['type']) {
-      case 'ORDER_MODIFIER':
-        throw refuse(
-          context,
-          modifier,
-          'ORDER BY in a view is not supported: a table has no order',
-          'order when you query the view',
-        );
-      case 'LIMIT_MODIFIER':
-      case 'LIMIT_PERCENT_MODIFIER':
-        throw refuse(context, modifier, 'LIMIT in a view is not supported yet', 'limit when you query the view');
-      case 'DISTINCT_MODIFIER':
-        throw refuseWord(
-          context,
-          node,
-          'DISTINCT',
-          'SELECT DISTINCT is not supported yet',
-          'GROUP BY all the columns instead',
-        );
-      default:
-        throw refuse(context, modifier, `${text(modifier['type'])} is not supported in a view`);
-    }
-  }
-  if (isNode(node['qualify'])) throw refuseWord(context, node['qualify'], 'QUALIFY', 'QUALIFY is not supported yet');
-  if (isNode(node['sample']))
-    throw refuse(context, node, 'a sample is random, so a view with it would have no meaning');
 }

@@ -9,6 +9,7 @@ export function identityColumns(node: PlanNode): readonly string[] {
   switch (node.kind) {
     case 'source':
       return [HIDDEN.partition, HIDDEN.offset];
+    case 'table':
     case 'static':
       return [];
     case 'select':
@@ -23,6 +24,10 @@ export function identityColumns(node: PlanNode): readonly string[] {
     }
     case 'aggregate':
       return node.keys.map((_, i) => `$i${i}`);
+    // What has no arrival of its own is told apart by all that it says.
+    case 'cogroup':
+    case 'match':
+      return node.columns.map((column) => column.name);
   }
 }
 
@@ -32,8 +37,11 @@ export function demandIdentity(node: PlanNode): void {
   node.demand.identity = true;
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
@@ -50,8 +58,11 @@ export function demandWatermark(node: PlanNode): void {
   node.demand.watermark = true;
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return;
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
@@ -70,8 +81,11 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
     case 'source':
       return node.eventTime === undefined ? [] : [node];
+    case 'table':
     case 'static':
     case 'aggregate':
+    case 'cogroup':
+    case 'match':
       return [];
     case 'select': {
       const [only, second] = streaming(node);

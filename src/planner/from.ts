@@ -14,10 +14,14 @@ import {
   type Json,
 } from './ast.ts';
 import { checkExpression } from './check.ts';
+import { StreamsqlError } from '../base/errors.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
+import { fromOf, gather, within, type Gathered, type Mentioned } from './gather.ts';
+import { matchNode, type MatchKind } from './match-node.ts';
 import { readWindowCall, windowNode, WINDOW_FUNCTIONS } from './window-calls.ts';
 
 /** A FROM clause, compiled: what can be named in it, its text, and the conditions of its inner joins. */
@@ -31,6 +35,10 @@ export interface From {
 }
 
 export interface FromEnvironment {
+  /** A window call in FROM, by itself. */
+  compileRelation?: ((node: AstNode) => Promise<Relational>) | undefined;
+  /** The columns that the block names anywhere; undefined: all, where it has a star. */
+  readonly mentioned?: Mentioned;
   /** A query in parentheses, a CTE, a view. */
   compileQuery(node: AstNode): Promise<Relational>;
   lookup(name: string, at: AstNode): Promise<Relational | undefined>;
@@ -46,10 +54,21 @@ interface Part {
   readonly opaque: boolean;
 }
 
+/** The relation of a window call that stands alone. */
+export async function compileWindowCall(
+  context: QueryContext,
+  environment: FromEnvironment,
+  node: AstNode,
+): Promise<Relational> {
+  const from = await compileFrom(context, environment, node);
+  const found = from.scope.relations.find((relation) => relation.input !== undefined);
+  if (found?.input === undefined) throw refuse(context, node, 'this window is not supported here');
+  return { node: found.input.node, columns: found.columns };
+}
+
 /** Compiles the FROM clause of a block. Refuses joins that are not supported, pointing at them. */
 export async function compileFrom(context: QueryContext, environment: FromEnvironment, from: AstNode): Promise<From> {
-  let inputs = 0;
-  const compiler = new FromCompiler(context, environment, () => `$in${inputs++}`);
+  const compiler = new FromCompiler(context, environment, () => context.nextId('$in'));
   const part = await compiler.compile(from, []);
   return { scope: new Scope(part.relations), sql: part.sql, conditions: part.conditions, opaque: part.opaque };
 }
@@ -103,7 +122,7 @@ class FromCompiler {
     const inner = isNode(node['subquery']) ? node['subquery']['node'] : undefined;
     if (!isNode(inner)) throw refuse(this.context, node, 'this subquery is not supported');
     const alias = text(node['alias']) || this.context.nextId('$subquery');
-    return this.input(node, alias, await this.environment.compileQuery(inner));
+    return this.input(node, alias, await uncorrelated(() => this.environment.compileQuery(inner)));
   }
 
   private async tableFunction(node: AstNode, left: readonly Relation[]): Promise<Part> {
@@ -124,9 +143,9 @@ class FromCompiler {
     const declared = names.length > 0 ? `(${names.map((column) => ident(column).text).join(', ')})` : '';
     const sql = `${printed}${ordinality} AS ${ident(alias).text}${declared}`;
     const tables = left.map((relation) => relationOf(relation));
-    const columns = await this.context.service.describe(
-      raw(`SELECT ${ident(alias).text}.* FROM ${[...tables, sql].join(', ')}`),
-    );
+    // Not by `alias.*`: DuckDB finds the alias of UNNEST … WITH ORDINALITY twice.
+    const described = await this.context.service.describe(raw(`SELECT * FROM ${[...tables, sql].join(', ')}`));
+    const columns = described.slice(left.reduce((sum, relation) => sum + relation.columns.length, 0));
     return {
       relations: [{ alias, columns, input: undefined, merged: new Set() }],
       sql,
@@ -185,20 +204,14 @@ class FromCompiler {
         opaque: left.opaque || right.opaque,
       };
     }
-    if (right.streaming || !['LEFT', 'SEMI', 'ANTI'].includes(type)) {
-      throw refuse(
-        this.context,
-        node,
-        `${type} JOIN of streams is not supported yet`,
-        'inner joins are; so is a LEFT JOIN whose right side is a file that does not change',
-      );
-    }
+    const linear = left.streaming && !right.streaming && ['LEFT', 'SEMI', 'ANTI'].includes(type);
+    if ((left.streaming || right.streaming) && !linear) return this.match(node, type, left, right, before);
     const scope = new Scope(relations);
     const on = [...right.conditions, ...conditions].map((condition) => scope.qualify(condition));
     on.forEach((condition) => checkExpression(this.context, condition));
     const printed = await Promise.all(on.map((condition) => print(this.context.service, condition)));
     return {
-      relations: type === 'LEFT' ? relations : [...left.relations],
+      relations: type === 'SEMI' || type === 'ANTI' ? [...left.relations] : relations,
       sql: `${left.sql.includes(' JOIN ') ? `(${left.sql})` : left.sql} ${type} JOIN ${right.sql.includes(' JOIN ') ? `(${right.sql})` : right.sql} ON (${printed.join(' AND ') || 'true'})`,
       conditions: left.conditions,
       streaming: left.streaming,
@@ -218,8 +231,13 @@ class FromCompiler {
     const natural = node['ref_type'] === 'NATURAL';
     const shared = natural
       ? left
+          .filter((relation) => relation.hidden !== true && relation.starless !== true)
           .flatMap((relation) => relation.columns.map((column) => column.name))
-          .filter((name) => right.some((relation) => relation.columns.some((column) => sameName(column.name, name))))
+          .filter((name) =>
+            right.some(
+              (relation) => relation.hidden !== true && relation.columns.some((column) => sameName(column.name, name)),
+            ),
+          )
       : named;
     const conditions = shared.map((name) => {
       const [l, r] = [leftScope.resolve([name]), rightScope.resolve([name])];
@@ -230,30 +248,105 @@ class FromCompiler {
     return { conditions, merged: new Set(shared.map((name) => name.toLowerCase())) };
   }
 
+  /** Outer, semi and anti joins become a node of their own, which stands for the relations of both sides. */
+  private async match(
+    node: AstNode,
+    type: string,
+    left: Part,
+    right: Part,
+    before: readonly Relation[],
+  ): Promise<Part> {
+    if (!['LEFT', 'RIGHT', 'FULL', 'OUTER', 'SEMI', 'ANTI'].includes(type))
+      throw refuse(this.context, node, `${type} JOIN of streams is not supported`);
+    if (before.length > 0 && [left, right].some((part) => part.opaque))
+      throw refuse(this.context, node, 'LATERAL inside an outer join of streams is not supported');
+    const kind = (type === 'OUTER' ? 'FULL' : type) as MatchKind;
+    const { conditions, merged } = this.joinConditions(node, left.relations, right.relations);
+    const sides: Gathered[] = [];
+    for (const part of [left, right]) {
+      const from = {
+        scope: new Scope(part.relations),
+        sql: part.sql,
+        conditions: part.conditions,
+        opaque: part.opaque,
+      };
+      sides.push(await gather(this.context, from, [], this.environment.mentioned));
+    }
+    const [l, r] = sides as [Gathered, Gathered];
+    const coalesced = kind === 'RIGHT' || kind === 'FULL' ? [...merged] : [];
+    const made = await matchNode(this.context, {
+      kind,
+      left: l,
+      right: r,
+      on: conditions,
+      innerFirst: false,
+      using: coalesced,
+      at: node,
+    });
+    return this.standing(
+      made,
+      left.relations.filter((relation) => relation.hidden !== true).length,
+      merged,
+      made.using,
+    );
+  }
+
+  private standing(
+    made: Gathered,
+    leftCount: number,
+    merged: ReadonlySet<string>,
+    using: readonly { column: PlanColumn; name: string }[],
+  ): Part {
+    const from = fromOf(this.context, made);
+    const physical = from.scope.relations.at(-1);
+    const alias = this.context.nextId('$using');
+    const synthetic =
+      using.length === 0 || physical === undefined
+        ? []
+        : [
+            within(
+              { alias, columns: using.map(({ column }) => column), input: undefined, merged: new Set() },
+              physical,
+              using.map(({ name }) => name),
+            ),
+          ];
+    const map = new Map(using.map(({ column }) => [column.name.toLowerCase(), alias]));
+    const relations = from.scope.relations.map((relation, i) => {
+      if (relation.hidden === true) return relation;
+      if (i >= leftCount) return withMerged(relation, merged);
+      return using.length === 0 ? relation : { ...withMerged(relation, merged), using: map };
+    });
+    return {
+      relations: [...relations, ...synthetic.map((relation) => ({ ...relation, starless: true }))],
+      sql: from.sql,
+      conditions: [],
+      streaming: true,
+      opaque: false,
+    };
+  }
+
   private async input(node: AstNode, alias: string, found: Relational): Promise<Part> {
     const wrapped = this.environment.wrap === undefined ? found : await this.environment.wrap(found, alias);
-    if (!wrapped.node.appendOnly) {
-      throw refuse(
-        this.context,
-        node,
-        `${alias} changes rows that it gave before, and views over changing results are not supported yet`,
-        'end the view that it comes from with EMIT ON WINDOW CLOSE',
-      );
-    }
     const names = columnAliases(node);
     const columns: readonly PlanColumn[] = wrapped.columns.map((column, i) => ({
       ...column,
       name: names[i] ?? column.name,
     }));
-    const placeholder = this.placeholder();
     const renames = columns.some((column, i) => column.name !== wrapped.node.columns[i]?.name);
-    const renamed = renames ? `(${columns.map((column) => ident(column.name).text).join(', ')})` : '';
+    const relation: Relation = { alias, columns, input: undefined, merged: new Set() };
+    const streaming = wrapped.node.kind !== 'static';
+    if (renames) {
+      const names = wrapped.node.columns.map((column) => column.name);
+      const from = fromOf(this.context, { node: wrapped.node, relations: [{ relation, names }] });
+      return { relations: from.scope.relations, sql: from.sql, conditions: [], streaming, opaque: false };
+    }
+    const placeholder = this.placeholder();
     return {
-      relations: [{ alias, columns, input: { placeholder, node: wrapped.node }, merged: new Set() }],
-      sql: `${ident(placeholder).text} AS ${ident(alias).text}${renamed}`,
+      relations: [{ ...relation, input: { placeholder, node: wrapped.node } }],
+      sql: `${ident(placeholder).text} AS ${ident(alias).text}`,
       conditions: [],
-      streaming: wrapped.node.kind !== 'static',
-      opaque: renames,
+      streaming,
+      opaque: false,
     };
   }
 
@@ -274,6 +367,16 @@ class FromCompiler {
       }),
     );
     return `SELECT * FROM (VALUES ${printed.join(', ')})`;
+  }
+}
+
+/** Compiles a subquery by itself: a name that only the query around it has makes that one be answered as a whole. */
+export async function uncorrelated<T>(compile: () => Promise<T>): Promise<T> {
+  try {
+    return await compile();
+  } catch (error) {
+    if (error instanceof StreamsqlError && error.code === 'BIND') throw new NeedsWhole();
+    throw error;
   }
 }
 

@@ -23,6 +23,8 @@ export function ownWindow(
   const [relation] = streams;
   const node = relation?.input?.node;
   if (streams.length !== 1 || relation === undefined || node?.kind !== 'window' || block.from.opaque) return undefined;
+  const renamed = block.from.scope.relations.some((other) => other.within?.relation === relation);
+  if (!node.appendOnly || renamed) return undefined;
   const own = { relation, node };
   const asKeys = keys.filter((key) => windowRole(own, key) !== 'plain');
   const elsewhere = [...keys.filter((key) => !asKeys.includes(key)), ...calls, ...block.conditions];

@@ -5,7 +5,8 @@ import type { Column } from '../base/schema.ts';
  * The logical plan: a graph of nodes, each a stream of change sets. Expressions are SQL text that DuckDB printed and
  * bound; what varies from epoch to epoch (delta, old or new state of an input) is spliced in place of its `$inN` name.
  */
-export type PlanNode = SourceNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode;
+export type PlanNode =
+  SourceNode | TableNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode | CogroupNode | MatchNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -52,6 +53,14 @@ export interface SourceNode extends Common {
   readonly proctime: readonly string[];
   /** The event time column and how far its watermark trails, microseconds. */
   readonly eventTime: { readonly column: string; readonly delay: bigint; readonly zoned: boolean } | undefined;
+}
+
+/** A table that INSERT, UPDATE and DELETE change. */
+export interface TableNode extends Common {
+  readonly kind: 'table';
+  readonly name: string;
+  /** The columns of its PRIMARY KEY; none where it has none. */
+  readonly key: readonly string[];
 }
 
 /** A table that does not change while the stream runs: a file, a constant. Read once, at the start. */
@@ -165,6 +174,57 @@ export interface AggregateNode extends Common {
   readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock } | undefined;
 }
 
+/** An input of an operator that keeps it whole: as a multiset of the columns that are read. */
+export interface KeptInput {
+  /** Its name in the operator's SQL. */
+  readonly placeholder: string;
+  readonly node: PlanNode;
+  readonly uses: readonly string[];
+}
+
+/**
+ * The general operator: what an epoch touched is answered anew. Inputs are kept as multisets by key; the user's own SQL runs
+ * over the rows of the touched keys, and the delta is its answer less the one that was kept. Without a key an epoch
+ * touches everything.
+ */
+export interface CogroupNode extends Common {
+  readonly kind: 'cogroup';
+  /** What it stands for: `over`, `top-n`, `except`. */
+  readonly title: string;
+  /** `keys`: the key over the input's own columns, one expression for each of the node's. */
+  readonly inputs: readonly (KeptInput & { readonly keys: readonly string[] })[];
+  /** A SELECT over the placeholders: the node's columns, then `$k0`…. */
+  readonly body: string;
+  /** `$k0`… */
+  readonly keys: readonly Column[];
+  readonly emit: 'changes' | 'on-window-close';
+  /** When a key is complete: at `watermark >= key + after`. */
+  readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock } | undefined;
+}
+
+/**
+ * A join of two inputs in which it matters whether a row has a match: outer, semi and anti joins. Its SQL names the
+ * sides `$l` and `$r`.
+ */
+export interface MatchNode extends Common {
+  readonly kind: 'match';
+  readonly left: KeptInput;
+  readonly right: KeptInput;
+  readonly on: string;
+  readonly gives: MatchGives;
+  /** Over `$l` and `$r`; of a row without a match the other side is NULL. */
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+  readonly bounds: JoinBounds | undefined;
+  readonly emit: 'changes' | 'on-window-close';
+}
+
+export interface MatchGives {
+  readonly pairs: boolean;
+  /** Rows of the left side alone: those with a match (semi), or those without (anti, left, full). */
+  readonly left: 'matched' | 'unmatched' | undefined;
+  readonly right: 'unmatched' | undefined;
+}
+
 /** A materialized view of the plan, kept as a table of the results database. */
 export interface MaterializedView {
   readonly name: string;
@@ -188,17 +248,31 @@ export interface SinkTarget {
 /** All that a run does. */
 export interface Plan {
   readonly sources: readonly SourceNode[];
+  /** All that there are, read by a view or not. */
+  readonly tables: readonly TableNode[];
   readonly views: readonly MaterializedView[];
   readonly sinks: readonly SinkTarget[];
   /** The SELECTs of the file, in its order, for the end of the run. */
   readonly closing: readonly { readonly text: string; readonly sql: string }[];
 }
 
-/** The plan of views and sinks, with the sources that they read. */
-export function planOf(views: Plan['views'], sinks: Plan['sinks'], closing: Plan['closing']): Plan {
-  const roots = [...views.map((view) => view.node), ...sinks.map((sink) => sink.node)];
-  return { sources: inOrder(roots).filter((node) => node.kind === 'source'), views, sinks, closing };
+/** The plan of views, sinks and tables, with the sources that they read. */
+export function planOf(
+  views: Plan['views'],
+  sinks: Plan['sinks'],
+  closing: Plan['closing'],
+  tables: Plan['tables'] = [],
+): Plan {
+  const roots = rootsOf({ views, sinks, tables });
+  return { sources: inOrder(roots).filter((node) => node.kind === 'source'), tables, views, sinks, closing };
 }
+
+/** The nodes whose deltas go somewhere. */
+export const rootsOf = (plan: Pick<Plan, 'views' | 'sinks' | 'tables'>): readonly PlanNode[] => [
+  ...plan.tables,
+  ...plan.views.map((view) => view.node),
+  ...plan.sinks.map((sink) => sink.node),
+];
 
 /** Nodes of a plan in an order in which each comes after its inputs. */
 export function inOrder(roots: readonly PlanNode[]): readonly PlanNode[] {
@@ -217,12 +291,17 @@ export function inOrder(roots: readonly PlanNode[]): readonly PlanNode[] {
 export function inputsOf(node: PlanNode): readonly PlanNode[] {
   switch (node.kind) {
     case 'source':
+    case 'table':
     case 'static':
       return [];
     case 'select':
       return node.inputs.map((input) => input.node);
     case 'union':
       return node.inputs;
+    case 'cogroup':
+      return node.inputs.map((input) => input.node);
+    case 'match':
+      return [node.left.node, node.right.node];
     case 'window':
     case 'aggregate':
       return [node.input];

@@ -3,8 +3,10 @@ import { checkOptions, nearest } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import { ident } from '../base/sql.ts';
 import type {
+  ChangeTable,
   CreateSink,
   CreateSource,
+  CreateTable,
   CreateView,
   Drop,
   InsertInto,
@@ -21,10 +23,14 @@ import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
 import { compileQuery } from './query.ts';
+import { refuseEmitOptions } from './refuse-emit-options.ts';
+import { refusePrimaryKey } from './refuse-primary-key.ts';
 import { unique } from './block.ts';
+import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
+import type { TableChange } from './table-service.ts';
 import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
-export interface PlannerHost extends SourceHost {
+export interface PlannerHost extends SourceHost, TableHost {
   /** A SELECT that reads no source: bound against the empty tables of views. */
   readonly cwd: string;
 }
@@ -43,6 +49,7 @@ export class Planner {
   private readonly host: PlannerHost;
   private catalog = new Catalog();
   private ids = 0;
+  private placeholders = 0;
 
   constructor(host: PlannerHost) {
     this.host = host;
@@ -52,6 +59,7 @@ export class Planner {
   async script(script: Script, answer: (answer: Answer) => Promise<void>): Promise<void> {
     const before = this.catalog;
     this.catalog = before.copy();
+    await this.host.tables.begin();
     try {
       const targets = new Set(
         script.statements.flatMap((statement) =>
@@ -72,10 +80,30 @@ export class Planner {
           answer,
         );
       }
+      await this.host.tables.commit();
     } catch (error) {
+      await this.host.tables.rollback();
       await this.restore(before);
       throw error;
     }
+  }
+
+  /** A script of changes to tables alone, for a run that is under way. Throws USAGE at the first other statement. */
+  changes(script: Script): readonly TableChange[] {
+    return script.statements.map((statement) => {
+      if (statement.kind === 'change') return tableChange(this.catalog, statement);
+      if (statement.kind === 'insert' && this.catalog.need(statement.target).kind === 'table')
+        return tableChange(this.catalog, statement);
+      throw new StreamsqlError('USAGE', 'after run() only INSERT, UPDATE and DELETE of tables may come', {
+        span: statement.span,
+        hint: 'declare sources, tables, views and sinks before run()',
+      });
+    });
+  }
+
+  /** An error of a change, in the words of the catalog. */
+  changeError(error: unknown): unknown {
+    return streamsAreNotRead(this.catalog, error);
   }
 
   get entries(): ReadonlyMap<string, CatalogEntry> {
@@ -86,13 +114,14 @@ export class Planner {
     return this.catalog.need(name);
   }
 
-  /** What a run does: every materialized view and sink, and the sources that they read. */
+  /** What a run does: every table, materialized view and sink, and the sources that they read. */
   plan(): Plan {
     const views = [...this.catalog.entries.values()].flatMap((entry) =>
       entry.kind === 'materialized' ? [entry.view] : [],
     );
     const sinks = this.catalog.targets;
-    return planOf(views, sinks, this.catalog.closing);
+    const tables = [...this.catalog.entries.values()].flatMap((entry) => (entry.kind === 'table' ? [entry.node] : []));
+    return planOf(views, sinks, this.catalog.closing, tables);
   }
 
   private async statement(
@@ -104,15 +133,20 @@ export class Planner {
     const text = script.text.slice(statement.span.start, statement.span.end);
     switch (statement.kind) {
       case 'create-source':
+        refusePrimaryKey(statement);
         if (statement.word === 'table' && around.targets.has(statement.name.text.toLowerCase()))
           return this.declareSink(statement, text);
         return this.createSource(statement, text);
+      case 'create-table':
+        return this.createTable(statement, text);
       case 'create-view':
         return this.createView(statement, text, script);
       case 'create-sink':
         return this.declareSink(statement, text);
       case 'insert':
         return this.insert(statement);
+      case 'change':
+        return this.change(statement);
       case 'select':
         return this.select(statement, text, around.onlyQuery);
       case 'drop':
@@ -132,6 +166,18 @@ export class Planner {
     if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
     const node: SourceNode = await planSource(this.host, statement);
     this.catalog.add({ kind: 'source', name: statement.name.text, node, statement, text });
+  }
+
+  private async createTable(statement: CreateTable, text: string): Promise<void> {
+    if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
+    const node = await createTable(this.host, this.catalog, statement);
+    this.catalog.add({ kind: 'table', name: node.name, node, text });
+  }
+
+  private async change(statement: ChangeTable | InsertInto): Promise<void> {
+    await this.host.tables.change(tableChange(this.catalog, statement)).catch((error: unknown) => {
+      throw this.changeError(error);
+    });
   }
 
   private async createView(statement: CreateView, text: string, script: Script): Promise<void> {
@@ -194,10 +240,15 @@ export class Planner {
 
   private async insert(statement: InsertInto): Promise<void> {
     const entry = this.catalog.need(statement.target);
+    if (entry.kind === 'table') return this.change(statement);
     if (entry.kind !== 'sink') {
-      throw new StreamsqlError('UNSUPPORTED', `INSERT INTO takes a sink; ${entry.name} is a ${wordFor(entry)}`, {
-        span: statement.target.span,
-      });
+      throw new StreamsqlError(
+        'UNSUPPORTED',
+        `INSERT INTO takes a table or a sink; ${entry.name} is a ${wordFor(entry)}`,
+        {
+          span: statement.target.span,
+        },
+      );
     }
     if (statement.columnNames.length > 0) {
       throw new StreamsqlError('UNSUPPORTED', 'a column list in INSERT INTO is not supported yet', {
@@ -311,6 +362,7 @@ export class Planner {
       });
     }
     this.catalog.entries.delete(found.name.toLowerCase());
+    if (found.kind === 'table') await this.host.tables.drop(found.name);
     if (found.kind === 'sink') {
       const gone = this.catalog.targets.findIndex((target) => target.name === found.name);
       if (gone >= 0) this.catalog.targets.splice(gone, 1);
@@ -328,7 +380,8 @@ export class Planner {
         { span: subject.span },
       );
     }
-    const query = 'query' in subject ? subject.query : undefined;
+    const intoTable = subject.kind === 'insert' && this.catalog.need(subject.target).kind === 'table';
+    const query = 'query' in subject && !intoTable ? subject.query : undefined;
     if (query === undefined)
       throw new StreamsqlError('UNSUPPORTED', 'EXPLAIN takes a query, a view or a sink', { span: subject.span });
     const columns = await this.bind(query, []);
@@ -347,6 +400,7 @@ export class Planner {
 
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
+    refuseEmitOptions(query.emit);
     await this.host.service.parse(query.sql);
     const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
       throw this.nearTable(error);
@@ -382,11 +436,13 @@ export class Planner {
       root,
       emit,
       emitSpan: query.emit?.span,
-      nextId: (hint) => `${hint}${++this.ids}`,
+      // What stands in SQL alone is counted apart: the names of operators are shown.
+      nextId: (hint) => `${hint}${hint.startsWith('$') ? ++this.placeholders : ++this.ids}`,
       lookup: async (name, at) => {
         const entry = this.catalog.get(name);
         switch (entry?.kind) {
           case 'source':
+          case 'table':
             return { node: entry.node, columns: entry.node.columns };
           case 'view':
             return entry.compile(emit);

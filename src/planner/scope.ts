@@ -9,6 +9,16 @@ export interface Relation {
   readonly input: { readonly placeholder: string; readonly node: PlanNode } | undefined;
   /** Columns that a bare `*` leaves out, since a USING merged them into the left side's. */
   readonly merged: ReadonlySet<string>;
+  /** Columns of a RIGHT or FULL JOIN … USING: where a bare `*` finds what both sides were merged into. */
+  readonly using?: ReadonlyMap<string, string> | undefined;
+  /** The relation that holds this one's columns, and under which names; where one node stands for several relations. */
+  readonly within?: { readonly relation: Relation; readonly names: readonly (string | undefined)[] } | undefined;
+  /** Named by no star: its columns stand among those of others already. */
+  readonly starless?: boolean | undefined;
+  /** A subquery's: its columns are found with its alias alone. */
+  readonly qualifiedOnly?: boolean | undefined;
+  /** Not the user's: found by its alias alone. */
+  readonly hidden?: boolean | undefined;
 }
 
 /** What a column reference means: a column of a relation, and then fields of a struct. */
@@ -32,14 +42,17 @@ export class Scope {
     if (second !== undefined) {
       const relation = this.relations.find((candidate) => sameName(candidate.alias, first));
       const column = relation?.columns.find((candidate) => sameName(candidate.name, second));
-      if (relation !== undefined && column !== undefined) return { relation, column, fields: path.slice(2) };
+      if (relation !== undefined && column !== undefined) return held({ relation, column, fields: path.slice(2) });
     }
-    const matches = this.relations.flatMap((relation) =>
-      relation.columns
-        .filter((column) => sameName(column.name, first) && !relation.merged.has(first.toLowerCase()))
-        .map((column) => ({ relation, column, fields: path.slice(1) })),
-    );
-    return matches.length === 1 ? matches[0] : undefined;
+    const matches = this.relations
+      .filter((relation) => relation.hidden !== true && relation.qualifiedOnly !== true)
+      .flatMap((relation) =>
+        relation.columns
+          .filter((column) => sameName(column.name, first) && !relation.merged.has(first.toLowerCase()))
+          .map((column) => ({ relation, column, fields: path.slice(1) })),
+      );
+    const [match] = matches;
+    return matches.length === 1 && match !== undefined ? held(match) : undefined;
   }
 
   /** The time attribute of an expression that is a plain column; undefined for all others. */
@@ -78,6 +91,15 @@ export class Scope {
     });
     return found;
   }
+}
+
+/** The column where it really is. */
+function held(resolved: Resolved): Resolved | undefined {
+  const { within } = resolved.relation;
+  if (within === undefined) return resolved;
+  const name = within.names[resolved.relation.columns.indexOf(resolved.column)];
+  const column = within.relation.columns.find((candidate) => candidate.name === name);
+  return column === undefined ? undefined : { relation: within.relation, column, fields: resolved.fields };
 }
 
 export function lambdaParameters(node: AstNode): readonly string[] {

@@ -46,11 +46,13 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
     });
   }
   if (bounds?.clock === 'event') streams.forEach((relation) => relation.input && demandWatermark(relation.input.node));
-  const columns = await outputColumns(block, projection, printed, streams, bounds);
+  const appendOnly = inputs.every((input) => input.node.appendOnly);
+  const filters = [where, ...inputs.map((input) => input.filter)].filter((condition) => condition !== undefined);
+  const columns = await outputColumns(block, projection, printed, filters, streams, bounds);
   const id = context.nextId(join ? 'join' : hint);
   await context.service.declare(id, columns);
   return {
-    kind: 'select', id, columns, appendOnly: true, demand: newDemand(),
+    kind: 'select', id, columns, appendOnly, demand: newDemand(),
     inputs, from: from.sql, where, projection: printed, bounds,
   }; // prettier-ignore
 }
@@ -60,11 +62,14 @@ async function outputColumns(
   block: Block,
   projection: readonly Item[],
   printed: readonly { name: string; sql: string }[],
+  conditions: readonly string[],
   streams: readonly Relation[],
   bounds: Parameters<typeof joinedColumns>[2],
 ): Promise<readonly PlanColumn[]> {
   const list = printed.map((item) => `${item.sql} AS ${ident(item.name).text}`).join(', ');
-  const described = await block.context.service.describe(raw(`SELECT ${list} FROM ${boundFrom(block.from)}`));
+  // The conditions are bound with it: a name that only an outer query has is found here.
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const described = await block.context.service.describe(raw(`SELECT ${list} FROM ${boundFrom(block.from)}${where}`));
   const kept = new Map(
     streams.map((relation, i) => [
       relation,

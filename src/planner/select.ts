@@ -1,28 +1,50 @@
-import { expressions, isNode, nodes, type AstNode } from './ast.ts';
+import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
 import { compileAggregate } from './aggregate.ts';
-import { hasAggregates, resolveBlock, type Block } from './block.ts';
-import { checkModifiers } from './check.ts';
+import {
+  columnPath, columnRef, expressions, fingerprint, isNode, nodes, text, walk,
+  type AstNode, type Expression,
+} from './ast.ts'; // prettier-ignore
+import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
 import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
+import { distinctNode } from './distinct.ts';
 import { compileFrom, type FromEnvironment } from './from.ts';
+import type { Mentioned } from './gather.ts';
 import { groupWindow } from './group-window.ts';
+import { readModifiers, type Modifiers } from './modifiers.ts';
+import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
 import { selectNode } from './select-node.ts';
+import { unnest } from './subqueries.ts';
+import { topN, type OrderColumn } from './top-n.ts';
+import { NeedsWhole } from './needs-whole.ts';
+import { compileWhole } from './whole.ts';
 
-/** Compiles one SELECT … FROM … WHERE … GROUP BY … HAVING. */
+/** Compiles one SELECT … FROM … WHERE … GROUP BY … HAVING … QUALIFY … ORDER BY … LIMIT, clause by clause. */
 export async function compileSelect(
   context: QueryContext,
   environment: FromEnvironment,
   node: AstNode,
 ): Promise<Relational> {
-  checkModifiers(context, node);
+  try {
+    return await clauseByClause(context, environment, node);
+  } catch (error) {
+    if (!(error instanceof NeedsWhole)) throw error;
+    return compileWhole(context, environment, node);
+  }
+}
+
+async function clauseByClause(context: QueryContext, environment: FromEnvironment, node: AstNode): Promise<Relational> {
+  const modifiers = readModifiers(context, node);
   const fromNode = node['from_table'];
   if (!isNode(fromNode)) throw refuse(context, node, 'a view reads from a source; this SELECT has no FROM');
+  if (fromNode['type'] === 'EMPTY' && readsInSubqueries(node)) throw new NeedsWhole();
+  const mentioned = mentionedColumns(node);
   const window = await groupWindow(context, expressions(node['group_expressions']));
-  const from = await compileFrom(context, { ...environment, wrap: window?.wrap }, fromNode);
+  const whole = await compileFrom(context, { ...environment, wrap: window?.wrap, mentioned }, fromNode);
   if (window !== undefined && window.alias() === undefined) {
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
-  const block = await resolveBlock(context, from, node, window);
-  const grouped = block.groups.length > 0 || node['aggregate_handling'] === 'FORCE_AGGREGATES' || hasAggregates(block);
+  const { from, node: tree } = await unnest(context, environment, whole, node, mentioned);
+  const resolved = await resolveBlock(context, from, tree, window);
   if (
     nodes(node['group_expressions']).length > 0 &&
     Array.isArray(node['group_sets']) &&
@@ -37,13 +59,103 @@ export async function compileSelect(
     );
   }
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
+    if (readsInSubqueries(node)) throw new NeedsWhole();
     throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
   }
-  return grouped ? compileAggregate(block, node['aggregate_handling'] === 'FORCE_AGGREGATES') : plainSelect(block);
+  const ordered = orderedBlock(resolved, modifiers);
+  const rows = await rowsOf(ordered.block, tree);
+  const unlike = modifiers.distinct ? await distinctNode(context, rows) : rows;
+  return topN(context, unlike, modifiers, ordered.orders, ordered.on);
+}
+
+async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
+  const everything = [
+    ...block.items.map((item) => item.expression),
+    ...(block.qualify === undefined ? [] : [block.qualify]),
+  ];
+  const all = node['aggregate_handling'] === 'FORCE_AGGREGATES';
+  const grouped = block.groups.length > 0 || all || hasAggregates(block);
+  const windows = windowsIn(everything);
+  if (windows.length === 0 && block.qualify === undefined)
+    return grouped ? compileAggregate(block, all) : plainSelect(block);
+  const groups = all
+    ? block.items
+        .map((item) => item.expression)
+        .filter((item) => !hasAggregate(block, item) && windowsIn([item]).length === 0)
+    : block.groups;
+  const over = { ...block, items: everything.map((expression, i) => ({ name: `$${i}`, expression })) };
+  const below: readonly Item[] = grouped
+    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over)]).map(
+        (expression, i) => ({ name: `$c${i}`, expression }),
+      )
+    : columnsRead(block, everything);
+  const base = { ...block, groups, items: below, qualify: undefined };
+  const relational = grouped ? await compileAggregate(base, false) : await plainSelect(base);
+  return overNode(block, {
+    relational,
+    items: block.items.map((item) => ({ name: item.name, expression: overItems(item.expression, below) })),
+    qualify: block.qualify === undefined ? undefined : overItems(block.qualify, below),
+    at: windows[0] ?? node,
+  });
+}
+
+/** The block with a column for each expression that orders its rows and is no item of it. */
+function orderedBlock(
+  { block, resolve, aliases }: Resolved,
+  modifiers: Modifiers,
+): { block: Block; orders: readonly OrderColumn[]; on: readonly string[] } {
+  const items: Item[] = [...block.items];
+  const taken = new Set(items.map((item) => item.name.toLowerCase()));
+  const column = (expression: Expression): string => {
+    const path = columnPath(expression);
+    const named =
+      path.length === 1 ? block.items.find((item) => item.name.toLowerCase() === path[0]?.toLowerCase()) : undefined;
+    if (named !== undefined && (aliases.has(named.name.toLowerCase()) || block.from.scope.resolve(path) === undefined))
+      return named.name;
+    const wanted = positional(expression, block.items) ?? resolve(expression, { windows: true });
+    const known = items.find((item) => fingerprint(item.expression) === fingerprint(wanted));
+    if (known !== undefined) return known.name;
+    const name = unique(`$o${items.length}`, taken);
+    items.push({ name, expression: { ...wanted, alias: '' } });
+    return name;
+  };
+  const all = modifiers.orders.length === 1 && modifiers.orders[0]?.expression.class === 'STAR';
+  const orders = all
+    ? block.items.map((item) => ({ column: item.name, direction: modifiers.orders[0]?.direction ?? '' }))
+    : modifiers.orders.map((order) => ({ column: column(order.expression), direction: order.direction }));
+  const on = modifiers.distinctOn.map((target) => column(target));
+  return { block: { ...block, items }, orders, on };
 }
 
 async function plainSelect(block: Block): Promise<Relational> {
-  const projection = block.items.map((item) => ({ name: item.name, expression: item.expression }));
-  const node = await selectNode(block, projection, 'select');
+  // count(*) OVER () and its like read no column, and a relation has one.
+  const items = block.items.length > 0 ? block.items : [{ name: '$one', expression: ONE }];
+  const node = await selectNode(block, items, 'select');
   return { node, columns: node.columns };
+}
+
+const ONE: Expression = {
+  class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: columnRef('x')['query_location'] ?? 0,
+  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 },
+}; // prettier-ignore
+
+function readsInSubqueries(node: AstNode): boolean {
+  let found = false;
+  walk([node['select_list'] ?? null, node['where_clause'] ?? null], (inner) => {
+    found ||= inner['type'] === 'BASE_TABLE';
+  });
+  return found;
+}
+
+/** Every name that the block could mean a column by; undefined where a star means all of them. */
+function mentionedColumns(node: AstNode): Mentioned {
+  const names = new Set<string>();
+  let star = false;
+  walk(node, (inner) => {
+    if (inner['class'] === 'STAR' || inner['ref_type'] === 'NATURAL') star = true;
+    columnPath(inner).forEach((name) => names.add(name.toLowerCase()));
+    if (Array.isArray(inner['using_columns']))
+      inner['using_columns'].forEach((name) => names.add(text(name).toLowerCase()));
+  });
+  return star ? undefined : names;
 }

@@ -18,7 +18,7 @@ export async function showAnswer(
     entries.filter((entry) => kinds.includes(entry.kind)).map((entry) => [entry.name, wordFor(entry)]);
   switch (statement.what) {
     case 'tables':
-      return { columns: text('name', 'kind'), rows: rows(['source', 'view', 'materialized', 'sink']) };
+      return { columns: text('name', 'kind'), rows: rows(['source', 'table', 'view', 'materialized', 'sink']) };
     case 'sources':
       return { columns: text('name', 'kind'), rows: rows(['source']) };
     case 'views':
@@ -52,6 +52,7 @@ export function describeAnswer(planner: Planner, statement: Describe): ResultTab
 function columnsOf(entry: CatalogEntry): readonly Column[] {
   switch (entry.kind) {
     case 'source':
+    case 'table':
       return entry.node.columns;
     case 'view':
       return entry.columns;

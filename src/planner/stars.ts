@@ -30,13 +30,15 @@ function expandStar(context: QueryContext, from: From, star: Expression): readon
   const renamed = entries('rename_list');
   const out: Expression[] = [];
   for (const relation of from.scope.relations) {
+    if (relation.hidden === true || relation.starless === true) continue;
     if (only !== '' && !sameName(relation.alias, only)) continue;
     for (const column of relation.columns) {
-      if (only === '' && relation.merged.has(column.name.toLowerCase())) continue;
+      const merged = only === '' ? relation.using?.get(column.name.toLowerCase()) : undefined;
+      if (only === '' && merged === undefined && relation.merged.has(column.name.toLowerCase())) continue;
       if (excluded.some((name) => sameName(name, column.name))) continue;
       const replacement = replaced.find((entry) => sameName(text(entry['key']), column.name))?.['value'];
       const name = renamed.find((entry) => sameName(nameOf(entry['key']), column.name))?.['value'];
-      const base = isExpression(replacement) ? replacement : columnRef(relation.alias, column.name);
+      const base = isExpression(replacement) ? replacement : columnRef(merged ?? relation.alias, column.name);
       out.push({
         ...base,
         alias: typeof name === 'string' ? name : column.name,

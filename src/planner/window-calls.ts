@@ -3,10 +3,40 @@ import { columnPath, expressions, isNode, text, type AstNode, type Expression } 
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import type { PlanColumn, Window, WindowNode } from './plan.ts';
 
-/** The arguments of `HOP(t, ts, slide, size)` and its like, by position or by name. */
-const SIGNATURES: Readonly<Record<string, readonly string[]>> = {
-  tumble: ['data', 'timecol', 'size'],
-  hop: ['data', 'timecol', 'slide', 'size'],
+interface Signature {
+  /** By position or by name. */
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+  /** Which arguments are the call's slide and size. */
+  readonly slide: string;
+  readonly size: string;
+  /** Whether it may stand in GROUP BY, where it has no data. */
+  readonly groups: boolean;
+}
+
+const SIGNATURES: Readonly<Record<WindowCall['shape'], Signature>> = {
+  tumble: { required: ['data', 'timecol', 'size'], optional: ['offset'], slide: 'size', size: 'size', groups: true },
+  hop: {
+    required: ['data', 'timecol', 'slide', 'size'],
+    optional: ['offset'],
+    slide: 'slide',
+    size: 'size',
+    groups: true,
+  },
+  session: {
+    required: ['data', 'timecol', 'gap'],
+    optional: ['partition_by'],
+    slide: 'gap',
+    size: 'gap',
+    groups: true,
+  },
+  cumulate: {
+    required: ['data', 'timecol', 'step', 'size'],
+    optional: ['offset'],
+    slide: 'step',
+    size: 'size',
+    groups: false,
+  },
 };
 /** window_time is the last millisecond of the window, as in Flink. Microseconds. */
 export const WINDOW_TIME_BEFORE_END = 1000n;
@@ -14,38 +44,75 @@ export const WINDOW_TIME_BEFORE_END = 1000n;
 export const WINDOW_FUNCTIONS: ReadonlySet<string> = new Set(['tumble', 'hop', 'session', 'cumulate']);
 
 export interface WindowCall {
-  readonly shape: 'tumble' | 'hop';
+  readonly shape: 'tumble' | 'hop' | 'session' | 'cumulate';
+  /** The call itself, for pointing at it. */
+  readonly call: AstNode;
   /** The relation, as an expression: a column reference that names it, or a subquery. Absent in the grouping form. */
   readonly data: Expression | undefined;
   readonly column: Expression;
+  /** Microseconds; the step of CUMULATE, the gap of SESSION. */
   readonly slide: bigint;
+  /** Microseconds; the gap of SESSION. */
   readonly size: bigint;
+  /**
+   * Microseconds that the windows are moved by, from 0 to below what they repeat after: the slide, for CUMULATE the size.
+   */
+  readonly offset: bigint;
+  /** What SESSION in FROM lists. In the grouping form it is empty: there the other keys of GROUP BY partition. */
+  readonly partitionBy: readonly Expression[];
 }
 
-/** Reads a call, in FROM (`withData`) or in GROUP BY. Refuses what is no TUMBLE or HOP, and sizes that are not constant. */
+/** Reads a call, in FROM (`withData`) or in GROUP BY. Refuses arguments that it does not take, and sizes that are not constant. */
 export async function readWindowCall(context: QueryContext, call: AstNode, withData: boolean): Promise<WindowCall> {
-  const name = text(call['function_name']).toLowerCase();
-  if (name !== 'tumble' && name !== 'hop') {
-    throw refuse(context, call, `${name.toUpperCase()} windows are not supported yet`, 'use TUMBLE or HOP');
+  const shape = shapeOf(context, call);
+  const name = shape.toUpperCase();
+  const signature = SIGNATURES[shape];
+  if (!withData && !signature.groups) {
+    const hint = `write FROM ${name}(${signature.required.join(', ')}) GROUP BY window_start, window_end`;
+    throw refuse(context, call, `${name} stands in FROM, not in GROUP BY`, hint);
   }
-  const names = (SIGNATURES[name] ?? []).slice(withData ? 0 : 1);
-  const found = matchArguments(context, call, names);
+  const inForm = (names: readonly string[]): readonly string[] =>
+    withData ? names : names.filter((argument) => argument !== 'data' && argument !== 'partition_by');
+  const required = inForm(signature.required);
+  const found = matchArguments(context, call, [...required, ...inForm(signature.optional)]);
   const need = (argument: string): Expression => {
     const value = found.get(argument);
     if (value === undefined) {
-      throw refuse(
-        context,
-        call,
-        `${name.toUpperCase()} lacks its ${argument}`,
-        `write ${name.toUpperCase()}(${names.join(', ')})`,
-      );
+      throw refuse(context, call, `${name} lacks its ${argument}`, `write ${name}(${required.join(', ')})`);
     }
     return value;
   };
-  const size = await span(context, need('size'), name);
-  const slide = name === 'hop' ? await span(context, need('slide'), name) : size;
-  return { shape: name, data: withData ? need('data') : undefined, column: need('timecol'), slide, size };
+  const size = await span(context, need(signature.size), name);
+  const slide = signature.slide === signature.size ? size : await span(context, need(signature.slide), name);
+  if (shape === 'cumulate' && size % slide !== 0n) {
+    throw refuse(context, need('size'), 'the size of CUMULATE is a multiple of its step');
+  }
+  const moved = found.get('offset');
+  return {
+    shape,
+    call,
+    data: withData ? need('data') : undefined,
+    column: need('timecol'),
+    slide,
+    size,
+    offset: moved === undefined ? 0n : modulo(await micros(context, moved, name), shape === 'cumulate' ? size : slide),
+    partitionBy: keysOf(found.get('partition_by')),
+  };
 }
+
+function shapeOf(context: QueryContext, call: AstNode): WindowCall['shape'] {
+  const name = text(call['function_name']).toLowerCase();
+  if (name === 'tumble' || name === 'hop' || name === 'session' || name === 'cumulate') return name;
+  throw refuse(context, call, `there are no ${name.toUpperCase()} windows`, 'use TUMBLE or HOP');
+}
+
+/** `[a, b]` as a and b; what is no list is one key. */
+function keysOf(list: Expression | undefined): readonly Expression[] {
+  if (list === undefined) return [];
+  return text(list['function_name']) === 'list_value' ? expressions(list['children']) : [{ ...list, alias: '' }];
+}
+
+const modulo = (value: bigint, by: bigint): bigint => ((value % by) + by) % by;
 
 function matchArguments(context: QueryContext, call: AstNode, names: readonly string[]): Map<string, Expression> {
   const found = new Map<string, Expression>();
@@ -67,17 +134,30 @@ function matchArguments(context: QueryContext, call: AstNode, names: readonly st
 }
 
 async function span(context: QueryContext, expression: Expression, name: string): Promise<bigint> {
+  const length = await micros(context, expression, name);
+  if (length <= 0n) throw refuse(context, expression, 'a window is longer than nothing');
+  return length;
+}
+
+async function micros(context: QueryContext, expression: Expression, name: string): Promise<bigint> {
   const interval = await context.service.interval(expression);
-  if (interval === undefined) throw refuse(context, expression, `${name.toUpperCase()} takes constant intervals`);
+  if (interval === undefined) throw refuse(context, expression, `${name} takes constant intervals`);
   if (interval.months !== 0) {
     throw refuse(context, expression, 'windows of months are not supported: months differ in length', 'use days');
   }
-  if (interval.micros <= 0n) throw refuse(context, expression, 'a window is longer than nothing');
   return interval.micros;
 }
 
 /** The node that assigns windows to the rows of `input`. */
 export async function windowNode(context: QueryContext, input: Relational, call: WindowCall): Promise<WindowNode> {
+  const { shape } = call;
+  if (shape === 'session' || shape === 'cumulate') {
+    throw refuse(context, call.call, `${shape.toUpperCase()} windows are not supported yet`, 'use TUMBLE or HOP');
+  }
+  if (call.offset !== 0n) {
+    const message = `${shape.toUpperCase()} with an offset is not supported yet`;
+    throw refuse(context, call.call, message, 'windows begin at multiples of the slide since 1970-01-01 UTC');
+  }
   const wanted = columnPath(call.column).at(-1) ?? '';
   const column = input.columns.find((candidate) => candidate.name.toLowerCase() === wanted.toLowerCase());
   if (column === undefined || call.column.type !== 'COLUMN_REF') {
@@ -98,7 +178,7 @@ export async function windowNode(context: QueryContext, input: Relational, call:
   }
   const id = context.nextId('window');
   const window: Window = {
-    shape: call.slide === call.size ? 'tumble' : call.shape,
+    shape: call.slide === call.size ? 'tumble' : shape,
     column: column.name,
     zoned: column.type !== 'TIMESTAMP',
     slide: call.slide,
@@ -110,7 +190,15 @@ export async function windowNode(context: QueryContext, input: Relational, call:
   const kept = input.columns.filter((old) => !added.some((fresh) => sameName(fresh.name, old.name)));
   const columns = [...kept, ...added];
   await context.service.declare(id, columns);
-  return { kind: 'window', id, columns, appendOnly: true, demand: newDemand(), input: input.node, window };
+  return {
+    kind: 'window',
+    id,
+    columns,
+    appendOnly: input.node.appendOnly,
+    demand: newDemand(),
+    input: input.node,
+    window,
+  };
 }
 
 /**
@@ -133,7 +221,9 @@ function windowColumns(window: Window, id: string, type: string): readonly PlanC
 /** The grouping form: TUMBLE_START and its like, and which window column each means. */
 export function groupingColumn(node: AstNode): string | undefined {
   if (node['class'] !== 'FUNCTION' || !isNode(node['order_bys'])) return undefined;
-  const match = /^(tumble|hop)(?:_(start|end|rowtime|time|proctime))?$/.exec(text(node['function_name']).toLowerCase());
+  const match = /^(tumble|hop|session)(?:_(start|end|rowtime|time|proctime))?$/.exec(
+    text(node['function_name']).toLowerCase(),
+  );
   if (match === null) return undefined;
   return { start: 'window_start', end: 'window_end' }[match[2] ?? 'start'] ?? 'window_time';
 }

@@ -13,7 +13,7 @@ export interface Verdict {
   readonly problems: readonly Problem[];
   /** Blocks to be written, where that was asked for. */
   readonly refills: readonly Refill[];
-  /** Whether another slicing could change anything: the case feeds rows. */
+  /** Whether another slicing could change anything: the case feeds rows, or changes a table. */
   readonly sliceable: boolean;
 }
 
@@ -34,7 +34,12 @@ export async function judge(file: TestFile, test: TestCase, slicing: Slicing, up
   }
   if (problem !== undefined)
     problems.push({ lines: () => problem.text.split('\n').map((line) => printable(`  ${line}`)) });
-  return { slicing, problems, refills, sliceable: test.steps.some((step) => step.kind === 'feed') };
+  return {
+    slicing,
+    problems,
+    refills,
+    sliceable: test.steps.some((step) => step.kind === 'feed' || step.kind === 'change'),
+  };
 }
 
 function unwritten(expect: Expect, found: Found): Problem {

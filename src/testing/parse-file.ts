@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { StreamsqlError, type Span } from '../base/errors.ts';
 import { parseDuration } from '../base/options.ts';
+import { seesChangeAfterWith } from '../parser/changes.ts';
 import { TokenCursor } from '../parser/token-cursor.ts';
 import { tokenize, type Token } from '../parser/tokens.ts';
 import { readBlock } from './expected-block.ts';
@@ -103,6 +104,7 @@ function extend(test: TestCase | undefined, text: string, statement: Written): T
     return { ...test, steps: [...test.steps, readStep(word, text, statement)] };
   }
   if (test.steps.length > 0) {
+    if (changesTable(statement.tokens)) return { ...test, steps: [...test.steps, readChange(test, text, statement)] };
     throw refuse(
       statement.tokens,
       'the SQL under test stands before the first FEED and EXPECT of its case',
@@ -111,6 +113,16 @@ function extend(test: TestCase | undefined, text: string, statement: Written): T
   }
   const start = test.sql?.start ?? spanOf(statement.tokens).start;
   return { ...test, sql: { start, end: statement.end } };
+}
+
+const changesTable = (tokens: readonly Token[]): boolean =>
+  ['INSERT', 'UPDATE', 'DELETE'].includes(tokens[0]?.key ?? '') ||
+  seesChangeAfterWith(new TokenCursor(tokens)) !== undefined;
+
+function readChange(test: TestCase, text: string, { tokens }: Written): Step {
+  const span = spanOf(tokens);
+  if (test.steps.some((step) => step.kind === 'end')) throw refuse(tokens, 'after END comes nothing but EXPECT');
+  return { kind: 'change', sql: text.slice(span.start, span.end), span };
 }
 
 function readStep(word: StepWord, text: string, { tokens, end }: Written): Step {

@@ -6,7 +6,7 @@ import { open, type Engine } from '../engine.ts';
 import type { Found } from './compare.ts';
 import { cellText } from './expected-table.ts';
 import { answerFound, Printed } from './printed.ts';
-import { slice, type Action, type Delivery, type Slicing } from './slicing.ts';
+import { slice, type Action, type Change, type Delivery, type Slicing } from './slicing.ts';
 import { Stage } from './stage.ts';
 import { textsUnderTest } from './subject.ts';
 import { TestError } from './test-error.ts';
@@ -23,6 +23,8 @@ export interface CaseRun {
 interface Failure {
   readonly error: StreamsqlError;
   readonly source: SourceText | undefined;
+  /** A change of a table that failed: the run goes on. */
+  readonly goesOn?: boolean;
 }
 
 /** Where the clock stands unless a case sets it. */
@@ -86,7 +88,8 @@ class RunningCase {
 
   /** After an error comes EXPECT ERROR, and then only what looks at what the run left. */
   private mayFollow(action: Action): boolean {
-    return action.kind === 'expect' && (this.failureExpected || action.expectation.kind === 'error');
+    if (action.kind !== 'expect') return this.failure?.goesOn === true;
+    return this.failureExpected || action.expectation.kind === 'error';
   }
 
   /** Opens the engine and lets it have the SQL under test, and what SHOW, DESCRIBE and EXPLAIN are expected to say. */
@@ -127,6 +130,7 @@ class RunningCase {
     this.running = this.needEngine()
       .run({
         signal: this.abort.signal,
+        keepOpen: true,
         onEvent: (event) => {
           this.stage.heard(event);
           this.printed.heard(event);
@@ -146,17 +150,31 @@ class RunningCase {
         this.clockMoved = false;
         await this.whileRunning(this.stage.atRest());
         if (this.failure === undefined) this.stage.checkSources(action.records);
-        return this.whileRunning(this.stage.epoch(action.records));
+        return this.whileRunning(
+          this.stage.epoch(action.records, action.changes.length === 0 ? undefined : () => this.change(action.changes)),
+        );
       case 'clock':
       case 'advance':
         return this.turnClock(action);
       case 'end':
         await this.settle();
         this.stage.end();
+        if (this.stage.readsNothing) this.abort.abort();
         return this.running;
       case 'expect':
         return this.expect(action);
     }
+  }
+
+  /** Sends changes of tables, each a script of its own, and waits until each is committed or has failed. */
+  private async change(changes: readonly Change[]): Promise<void> {
+    const engine = this.needEngine();
+    const sent = await Promise.allSettled(changes.map((change) => engine.sql(change.sql, 'sql')));
+    sent.forEach((outcome, i) => {
+      if (outcome.status === 'fulfilled') return;
+      const source = { name: 'sql', text: changes[i]?.sql ?? '' };
+      this.failure ??= { ...asFailure(outcome.reason, source), goesOn: true };
+    });
   }
 
   private turnClock(action: Extract<Action, { kind: 'clock' | 'advance' }>): void {
@@ -191,9 +209,10 @@ class RunningCase {
       case 'error': {
         if (this.failure === undefined)
           throw new TestError('TEST_FAILED', 'an error was expected, and there was none', action.span);
-        const { error, source } = this.failure;
+        const { error, source, goesOn } = this.failure;
         if (error instanceof TestError) throw error;
-        this.failureExpected = true;
+        if (goesOn === true) this.failure = undefined;
+        else this.failureExpected = true;
         const lines = renderError(error, source).split('\n');
         this.found.push({ expect: action, found: { kind: 'text', lines: lines.map((line) => line.trimEnd()) } });
       }

@@ -41,12 +41,23 @@ export interface Delivery {
   readonly record: FedRecord;
 }
 
-/** What the case's steps come to: epochs of records, and between them what else there is. */
-export type Action =
-  | { readonly kind: 'epoch'; readonly records: readonly Delivery[]; readonly span: Span }
-  | Exclude<Step, { readonly kind: 'feed' | 'epoch' }>;
+/** A change of a table on its way: its text, and where it stands in the test file. */
+export interface Change {
+  readonly sql: string;
+  readonly span: Span;
+}
 
-/** Cuts what is fed between two other steps (a clock that moves, an expectation, the end) into epochs. */
+/** What the case's steps come to: epochs of records and changes, and between them what else there is. */
+export type Action =
+  | {
+      readonly kind: 'epoch';
+      readonly records: readonly Delivery[];
+      readonly changes: readonly Change[];
+      readonly span: Span;
+    }
+  | Exclude<Step, { readonly kind: 'feed' | 'change' | 'epoch' }>;
+
+/** Cuts what is fed and changed between two other steps (a clock that moves, an expectation, the end) into epochs. */
 export function slice(steps: readonly Step[], slicing: Slicing): readonly Action[] {
   const actions: Action[] = [];
   let stretch: Stretch = [];
@@ -57,7 +68,7 @@ export function slice(steps: readonly Step[], slicing: Slicing): readonly Action
   };
   for (const step of steps) {
     if (step.kind === 'feed') stretch.push(step);
-    else if (step.kind === 'epoch') stretch.push(step);
+    else if (step.kind === 'epoch' || step.kind === 'change') stretch.push(step);
     else {
       flush();
       actions.push(step);
@@ -67,11 +78,13 @@ export function slice(steps: readonly Step[], slicing: Slicing): readonly Action
   return actions;
 }
 
-type Stretch = Extract<Step, { readonly kind: 'feed' | 'epoch' }>[];
+type Stretch = Extract<Step, { readonly kind: 'feed' | 'change' | 'epoch' }>[];
 
 function cut(stretch: Stretch, slicing: Slicing, random: () => number): readonly Action[] {
-  const epochs: { records: Delivery[]; span: Span }[] = [];
-  let open: { records: Delivery[]; span: Span } | undefined;
+  const epochs: { records: Delivery[]; changes: Change[]; span: Span }[] = [];
+  let open: (typeof epochs)[number] | undefined;
+  const cutsHere = (): boolean =>
+    slicing.kind === 'single-rows' || (slicing.kind === 'random' && random() < CUTS_AT_RANDOM);
   const close = (): void => {
     if (open !== undefined) epochs.push(open);
     open = undefined;
@@ -79,19 +92,27 @@ function cut(stretch: Stretch, slicing: Slicing, random: () => number): readonly
   for (const step of stretch) {
     if (step.kind === 'epoch') {
       if (slicing.kind !== 'as-written') continue;
-      open ??= { records: [], span: step.span };
+      open ??= { records: [], changes: [], span: step.span };
       close();
       continue;
     }
+    if (step.kind === 'change') {
+      open ??= { records: [], changes: [], span: step.span };
+      open.changes.push({ sql: step.sql, span: step.span });
+      if (cutsHere()) close();
+      continue;
+    }
     for (const record of step.records) {
-      open ??= { records: [], span: step.span };
+      open ??= { records: [], changes: [], span: step.span };
       open.records.push({ source: step.source, columns: step.columns, partition: step.partition, record });
-      if (slicing.kind === 'single-rows' || (slicing.kind === 'random' && random() < 0.4)) close();
+      if (cutsHere()) close();
     }
   }
   close();
   return epochs.map((epoch) => ({ kind: 'epoch', ...epoch }));
 }
+
+const CUTS_AT_RANDOM = 0.4;
 
 /** mulberry32: the same cuts for the same seed everywhere. */
 function generator(seed: number): () => number {

@@ -59,8 +59,11 @@ export class Stage {
     this.committed = undefined;
   }
 
-  /** Runs one epoch of these records, in which the clock may have moved; done when it is committed. */
-  async epoch(records: readonly Delivery[]): Promise<void> {
+  /**
+   * Runs one epoch of these records, in which the clock may have moved; done when it is committed. `change` sends the
+   * changes of tables that are part of it, and waits for what becomes of them.
+   */
+  async epoch(records: readonly Delivery[], change?: () => Promise<void>): Promise<void> {
     await this.atRest();
     const chunks: { turnstile: Turnstile; chunks: readonly Chunk[] }[] = [];
     for (const { name, reader, turnstile } of this.readers) {
@@ -68,9 +71,12 @@ export class Stage {
       chunks.push({ turnstile, chunks: reader instanceof FeedReader ? await reader.prepare(own) : [] });
     }
     const committed = new Promise<void>((resolve) => (this.committed = resolve));
+    // What is sent here and what is let pass below comes to the engine at once: it is one epoch.
+    const changed = change?.();
     for (const { turnstile, chunks: own } of chunks) turnstile.pass(own);
     // Without records the engine runs an epoch only where its clock calls for one.
-    await (records.length > 0 ? committed : this.atRest());
+    await (records.length > 0 || change !== undefined ? committed : this.atRest());
+    await changed;
   }
 
   /** Refuses records that nobody would read; once the run has begun. */
@@ -91,6 +97,10 @@ export class Stage {
   async atRest(): Promise<void> {
     await this.begun;
     await Promise.all(this.readers.map(({ turnstile }) => turnstile.occupied()));
+  }
+
+  get readsNothing(): boolean {
+    return this.readers.length === 0;
   }
 
   /** The input ends: what is fed is over, and other sources run to their end. */

@@ -18,7 +18,7 @@ export interface TestCase {
   readonly span: Span;
   /** `USING 'file.sql' WITH (NAME = 'value')`. */
   readonly using: Using | undefined;
-  /** The case's own statements, one stretch; they come before anything is fed. */
+  /** The case's own statements, one stretch; they come before anything is fed, or changed while the stream runs. */
   readonly sql: Span | undefined;
   /** Epochs are cut as the case says and in no other way. */
   readonly asWritten: boolean;
@@ -41,6 +41,8 @@ export type Step =
       readonly records: readonly FedRecord[];
       readonly span: Span;
     }
+  /** INSERT, UPDATE or DELETE of a table: part of the epoch in which it stands. */
+  | { readonly kind: 'change'; readonly sql: string; readonly span: Span }
   | { readonly kind: 'epoch'; readonly span: Span }
   /** `to`: ms since 1970 at which the clock stands from here on; `by`: ms that it goes on. */
   | { readonly kind: 'clock'; readonly to: number; readonly span: Span }

@@ -19,10 +19,10 @@ CREATE TABLE user_behaviour (
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'json'
 );
---- primary key; refused UNSUPPORTED: PRIMARY KEY is not supported here
+--- primary key
 CREATE TABLE products (id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'upsert-kafka');
---- not null; refused UNSUPPORTED: NOT NULL is not supported: a column may always be NULL
-CREATE TABLE t (id BIGINT NOT NULL) WITH ('connector' = 'kafka');
+--- not null
+CREATE TABLE t (id BIGINT NOT NULL, at TIMESTAMP(3) NOT NULL METADATA FROM 'timestamp' COMMENT 'when', r ROW<a INT NOT NULL, b ARRAY<INT NOT NULL>>) WITH ('connector' = 'kafka');
 --- like; refused UNSUPPORTED: LIKE is not supported after the columns
 CREATE TABLE t2 (extra STRING) LIKE t (INCLUDING ALL);
 --- create table as; refused UNSUPPORTED: CREATE TABLE … AS SELECT is not supported

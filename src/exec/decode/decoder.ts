@@ -75,7 +75,8 @@ async function fill(
 ): Promise<number> {
   if (!plan.identity) return create(connection, sql`CREATE OR REPLACE TABLE ${table} AS ${select}`);
   // A row's number is only to be had from a table: row_number() would read the files on one thread.
-  const plain = sql`"$decoded"`;
+  // Sources decode at the same time, over one connection.
+  const plain = ident(`$decoded ${plan.source}`);
   const rows = await create(connection, sql`CREATE OR REPLACE TEMP TABLE ${plain} AS ${select}`);
   if (rows === rowsOf(segments)) {
     const partition = byRow(segments, (segment) => sql`${segment.partition}`);

@@ -1,6 +1,6 @@
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Chunk, ScratchPool } from '../../base/connector.ts';
-import { sql } from '../../base/sql.ts';
+import { ident, sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { shorten } from './json-scan.ts';
 import type { DeadLetter, DecodePlan } from './plan.ts';
@@ -37,7 +37,7 @@ export async function examine(
     if (body.kind === 'json') records.push(await jsonRecords(connection, chunk, body, scratch));
     else if (body.kind === 'csv') records.push(await csvRecords(chunk, body, scratch));
     else {
-      const query = await queryRecords(connection, chunk, body, index);
+      const query = await queryRecords(connection, chunk, body, `${plan.source} ${index}`);
       queries.push(query);
       records.push(query);
     }
@@ -74,7 +74,7 @@ async function judge(
   records: readonly Records[],
 ): Promise<void> {
   const columns = plan.columns.map(({ name, type }) => ({ name, type: parseType(type) }));
-  const table = sql`"$verdicts"`;
+  const table = ident(`$verdicts ${plan.source}`);
   let watched: 'watch' | 'kept' = 'watch';
   for (;;) {
     const batches = await batchesLeft(records);

@@ -11,9 +11,9 @@ export async function queryRecords(
   connection: DuckConnection,
   chunk: Chunk,
   body: Chunk['body'] & { kind: 'query' },
-  index: number,
+  name: string,
 ): Promise<Records & { close(): Promise<void> }> {
-  const table = ident(`$rows${index}`);
+  const table = ident(`$rows ${name}`);
   await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${body.sql}`);
   return new QueryRecords(connection, chunk, table, body.given ?? []);
 }

@@ -1,8 +1,10 @@
+import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { AggregateNode, Clock } from '../../planner/plan.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
+import { consolidated } from '../weights.ts';
 import { bucket, floorTo } from '../windows.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import {
@@ -26,6 +28,7 @@ export class AggregateOperator implements Operator {
   private readonly context: OperatorContext;
   private readonly state: StateTable;
   private produced = false;
+  private signedRows = false;
   /** The one group without keys is given out before any input: in the first epoch. */
   private unseen = true;
   /** Groups up to here have been given out; microseconds. */
@@ -54,6 +57,25 @@ export class AggregateOperator implements Operator {
     return deltaTable(this.node.id);
   }
 
+  /** What was given of the touched groups before, and the delta with weights, for those who read the changes. */
+  private get before(): Sql {
+    return deltaTable(`${this.node.id}$before`);
+  }
+
+  private get signed(): Sql {
+    return deltaTable(`${this.node.id}$signed`);
+  }
+
+  /** The last output of each group, kept where it cannot be told again from the state. */
+  private get last(): Sql {
+    return stateTable(`${this.node.id}$last`);
+  }
+
+  /** Whether anyone but a view reads the changes. */
+  private get readSigned(): boolean {
+    return !this.onClose && this.context.isRead(this.node);
+  }
+
   private get touched(): Sql {
     return deltaTable(`${this.node.id}$touched`);
   }
@@ -71,10 +93,26 @@ export class AggregateOperator implements Operator {
         : sql`${this.allGroups()}${this.global ? sql`` : sql` LIMIT 0`}`,
     );
     this.produced = this.global;
+    if (!this.readSigned) return;
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.output} LIMIT 0`);
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.last} AS SELECT * FROM ${this.output} LIMIT 0`);
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.signed} AS ${this.difference()}`);
+  }
+
+  private run(statement: Sql): Promise<number> {
+    return this.context.session.run(this.node.id, statement);
+  }
+
+  private difference(): Sql {
+    const names = join(this.node.columns.map((column) => ident(column.name)));
+    const weighted = (table: Sql, weight: number): Sql =>
+      sql`SELECT ${names}, ${weight} AS ${ident(HIDDEN.weight)} FROM ${table} WHERE "$keep"`;
+    return consolidated(sql`(${weighted(this.output, 1)} UNION ALL ${weighted(this.before, -1)})`, this.node.columns);
   }
 
   async step(_epoch: EpochClock): Promise<void> {
     this.produced = this.unseen && this.global && !this.onClose;
+    const first = this.produced;
     this.unseen = false;
     const late = this.node.close?.clock === 'event' && anyLate(this.context, this.node.input);
     const rows = this.input.delta(late);
@@ -87,7 +125,12 @@ export class AggregateOperator implements Operator {
           this.sql.exploded(rows),
           this.sql.accepted(raw('"$w"')),
         );
-      await (this.onClose ? this.append(rows, late) : this.change(rows, late));
+      await (this.onClose ? this.append(rows, late) : this.change(rows, late, first));
+    }
+    if (this.readSigned && (this.produced || this.signedRows)) {
+      if (!this.produced) await this.run(sql`TRUNCATE ${this.signed}`);
+      else await this.run(sql`CREATE OR REPLACE TABLE ${this.signed} AS ${this.difference()}`);
+      this.signedRows = this.produced;
     }
     await this.advance();
   }
@@ -98,13 +141,20 @@ export class AggregateOperator implements Operator {
     );
   }
 
-  private async change(rows: Sql, late: boolean): Promise<void> {
-    const run = (statement: Sql): Promise<number> => this.context.session.run(this.node.id, statement);
+  private async change(rows: Sql, late: boolean, first: boolean): Promise<void> {
+    const run = (statement: Sql): Promise<number> => this.run(statement);
+    const { readSigned } = this;
+    if (readSigned && this.global && !first)
+      await run(sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.output}`);
     if (this.sql.merges && this.global) {
       await this.addGlobal(rows, late);
       await this.write(this.allGroups());
     } else if (this.sql.merges) {
       await run(sql`CREATE OR REPLACE TABLE ${this.touched} AS ${this.epochGroups(rows, late)}`);
+      if (readSigned)
+        await run(
+          sql`CREATE OR REPLACE TABLE ${this.before} AS ${this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`))}`,
+        );
       await this.state.merge(this.sql.mergeInto(this.state.name, this.touched));
       await this.write(this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`)));
     } else {
@@ -118,6 +168,14 @@ export class AggregateOperator implements Operator {
       await this.write(
         this.sql.changedOutput(this.sql.fromRows(this.global ? this.state.name : sql`(${this.touchedState()})`)),
       );
+      if (readSigned && !this.global) {
+        const same = this.sql.sameGroup('s', 'p');
+        await run(
+          sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.last} AS s WHERE EXISTS (SELECT 1 FROM ${this.touched} AS p WHERE ${same})`,
+        );
+        await run(sql`DELETE FROM ${this.last} AS s USING ${this.touched} AS p WHERE ${same}`);
+        await run(sql`INSERT INTO ${this.last} SELECT * FROM ${this.output}`);
+      }
     }
     this.produced = true;
   }
@@ -211,6 +269,11 @@ export class AggregateOperator implements Operator {
   }
 
   delta(): Sql {
+    return this.onClose ? this.output : this.signed;
+  }
+
+  /** Of a live node, the touched groups as they are now: its columns, the group's key, and whether it is there, `$keep`. */
+  upserts(): Sql {
     return this.output;
   }
 

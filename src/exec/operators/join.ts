@@ -1,3 +1,4 @@
+import type { Column } from '../../base/schema.ts';
 import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import { streaming, type BlockInput, type Clock, type JoinBounds, type SelectNode } from '../../planner/plan.ts';
@@ -48,9 +49,7 @@ export class JoinOperator implements Operator {
     const inputs = streaming(this.node);
     const made: Side[] = [];
     inputs.forEach((input, i) => {
-      const identity = this.node.demand.identity
-        ? identityColumns(input.node).filter((name) => name.startsWith('$'))
-        : [];
+      const identity = this.node.demand.identity ? identityColumns(input.node) : [];
       const shared = this.selfJoin(inputs);
       const twin = shared ? made[0] : undefined;
       const uses = shared
@@ -58,9 +57,11 @@ export class JoinOperator implements Operator {
             .map((column) => column.name)
             .filter((name) => inputs.some((other) => other.uses.includes(name)))
         : input.uses;
-      const columns = [...uses, ...identity];
+      const columns = [...new Set([...uses, ...identity])];
       const name = `${this.node.id}$${i}`;
-      const state = twin?.state ?? new StateTable(this.context.session, this.node.id, stateTable(name));
+      const state =
+        twin?.state ??
+        new StateTable(this.context.session, this.node.id, stateTable(name), weightedColumns(input, columns));
       made.push({
         input,
         operator: this.context.operator(input.node),
@@ -257,4 +258,11 @@ export class JoinOperator implements Operator {
       })
       .join('; ');
   }
+}
+
+/** The columns of a changing input's multiset; undefined where rows are only ever added. */
+function weightedColumns(input: BlockInput, columns: readonly string[]): readonly Column[] | undefined {
+  if (input.node.appendOnly) return undefined;
+  const kept = input.node.columns.filter((column) => columns.includes(column.name));
+  return kept.length > 0 ? kept : [{ name: '$one', type: 'INTEGER' }];
 }

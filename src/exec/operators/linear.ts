@@ -1,4 +1,5 @@
 import { sql, type Sql } from '../../base/sql.ts';
+import { HIDDEN } from '../../base/schema.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { Clock, PlanNode } from '../../planner/plan.ts';
 import {
@@ -73,6 +74,8 @@ export abstract class LinearOperator implements Operator {
 
 /** The hidden columns that a node's delta carries. */
 export function hiddenColumns(node: PlanNode, withLateness: boolean): readonly string[] {
-  const identity = node.demand.identity ? identityColumns(node).filter((name) => name.startsWith('$')) : [];
-  return [...new Set([...identity, ...(withLateness ? Object.values(LATENESS) : [])])];
+  const visible = new Set(node.columns.map((column) => column.name));
+  const identity = node.demand.identity ? identityColumns(node).filter((name) => !visible.has(name)) : [];
+  const weight = node.appendOnly ? [] : [HIDDEN.weight];
+  return [...new Set([...identity, ...weight, ...(withLateness ? Object.values(LATENESS) : [])])];
 }

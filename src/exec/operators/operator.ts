@@ -20,7 +20,8 @@ export interface Operator {
   /** Consumes the inputs' deltas, then advances to their watermarks: closes, evicts. */
   step(epoch: EpochClock): Promise<void>;
   /**
-   * The relation of this epoch's delta: the node's columns in their order, then hidden ones. In an epoch in which rows
+   * The relation of this epoch's delta: the node's columns in their order, then hidden ones: the weight, `$n`, where the
+   * node is not append-only. In an epoch in which rows
    * may be late, and if `withLateness`, each row carries LATENESS columns too.
    */
   delta(withLateness: boolean): Sql;
@@ -61,6 +62,8 @@ export interface OperatorContext {
   operator(node: PlanNode): Operator;
   /** Whether more than one operator or result reads a node: its delta is then a table for the epoch. */
   isShared(node: PlanNode): boolean;
+  /** Whether an operator or a sink reads a node; a view alone does not. */
+  isRead(node: PlanNode): boolean;
   /** The names of the views that a node leads to: late rows are counted by them. */
   viewsOf(node: PlanNode): readonly string[];
 }

@@ -1,3 +1,4 @@
+import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import { streaming, type BlockInput, type SelectNode } from '../../planner/plan.ts';
@@ -40,6 +41,8 @@ export function blockSql(node: SelectNode, relations: ReadonlyMap<string, Sql>, 
     const parts = streams.flatMap((input) => identityColumns(input.node).map((name) => ident(input.alias, name)));
     projection.push(...parts.map((part, i) => sql`${part} AS ${ident(`$i${i}`)}`));
   }
+  const changing = streams.filter((input) => !input.node.appendOnly).map((input) => ident(input.alias, HIDDEN.weight));
+  if (changing.length > 0) projection.push(sql`${join(changing, ' * ')} AS ${ident(HIDDEN.weight)}`);
   const [only] = streams;
   if (withLateness && only !== undefined && streams.length === 1) {
     projection.push(...Object.values(LATENESS).map((name) => sql`${ident(only.alias, name)} AS ${ident(name)}`));
@@ -62,6 +65,7 @@ export function keptRows(input: BlockInput, columns: readonly string[], from: Sq
     ...(extra === undefined ? [] : [extra]),
   ];
   const where = conditions.length === 0 ? sql`` : sql` WHERE ${join(conditions, ' AND ')}`;
-  const list = columns.length === 0 ? raw('1 AS "$one"') : join(columns.map((name) => ident(name)));
+  const weight = input.node.appendOnly ? [] : [ident(HIDDEN.weight)];
+  const list = join([...(columns.length === 0 ? [raw('1 AS "$one"')] : columns.map((name) => ident(name))), ...weight]);
   return sql`SELECT ${list} FROM ${from} AS ${ident(input.alias)}${where}`;
 }

@@ -1,3 +1,4 @@
+import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { UnionNode } from '../../planner/plan.ts';
@@ -32,6 +33,10 @@ export class UnionOperator extends LinearOperator {
           hidden.push(sql`${own[i] === undefined ? raw('NULL') : ident(own[i] ?? '')} AS ${ident(`$i${i}`)}`);
         }
       }
+      if (!this.node.appendOnly)
+        hidden.push(
+          sql`${input.appendOnly ? raw('CAST(1 AS BIGINT)') : ident(HIDDEN.weight)} AS ${ident(HIDDEN.weight)}`,
+        );
       if (withLateness) hidden.push(...Object.values(LATENESS).map((name) => ident(name)));
       return sql`SELECT ${join([...visible, ...hidden])} FROM ${this.context.operator(input).delta(withLateness)}`;
     });

@@ -1,0 +1,231 @@
+import { HIDDEN } from '../../base/schema.ts';
+import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
+import type { Clock, CogroupNode } from '../../planner/plan.ts';
+import { keepLate, watchForLateRows } from '../late.ts';
+import { consolidated, sameKey } from '../weights.ts';
+import { micros } from '../windows.ts';
+import { KeptSide } from './kept-side.ts';
+import {
+  anyLate, deltaTable, END_OF_TIME, LATENESS, least, stateTable,
+  type EpochClock, type Explanation, type Operator, type OperatorContext,
+} from './operator.ts'; // prettier-ignore
+
+/**
+ * cogroup: any SELECT over inputs that are kept by key.
+ *
+ * - CHANGES: Δout = body(A′, B′, … of the touched keys) − what was kept of them. Without keys everything is touched.
+ * - ON WINDOW CLOSE: Δout = body(A, B, … of the keys that the watermark completed).
+ *
+ * State: each input as a multiset; and, with CHANGES, the last output, from which retractions are made: computed again
+ * it might differ where rows tie or doubles are added in another order. Where the key holds a window's column, all of it
+ * goes when the watermark has completed it.
+ */
+export class CogroupOperator implements Operator {
+  readonly node: CogroupNode;
+  private readonly context: OperatorContext;
+  private readonly sides: readonly KeptSide[];
+  private produced = false;
+  private first = true;
+  private keptRows = 0;
+  private closedUpTo: bigint | undefined;
+
+  constructor(context: OperatorContext, node: CogroupNode) {
+    this.context = context;
+    this.node = node;
+    this.sides = node.inputs.map((input, i) => {
+      const keys = node.keys.map((column, k) => ({ column, sql: input.keys[k] ?? 'NULL' }));
+      return new KeptSide(context, node.id, input, `in${i}`, keys);
+    });
+  }
+
+  private get onClose(): boolean {
+    return this.node.emit === 'on-window-close';
+  }
+
+  private get keyed(): boolean {
+    return this.node.keys.length > 0;
+  }
+
+  private get output(): Sql {
+    return deltaTable(this.node.id);
+  }
+
+  private get kept(): Sql {
+    return stateTable(`${this.node.id}$out`);
+  }
+
+  private get touched(): Sql {
+    return deltaTable(`${this.node.id}$touched`);
+  }
+
+  private get fresh(): Sql {
+    return deltaTable(`${this.node.id}$new`);
+  }
+
+  private get keyNames(): readonly string[] {
+    return this.node.keys.map((key) => key.name);
+  }
+
+  private run(statement: Sql): Promise<number> {
+    return this.context.session.run(this.node.id, statement);
+  }
+
+  async open(): Promise<void> {
+    for (const side of this.sides) {
+      if (this.node.close?.clock === 'event') watchForLateRows(this.context, side.input.node);
+      await side.open();
+    }
+    const shape = this.body(raw('LIMIT 0'));
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS SELECT * FROM (${shape}) LIMIT 0`);
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closed() : this.difference()}`);
+  }
+
+  async step(_epoch: EpochClock): Promise<void> {
+    const before = this.produced;
+    this.produced = false;
+    for (const side of this.sides) await this.accept(side);
+    const any = this.sides.some((side) => side.rows);
+    if (any && !this.onClose && this.keyed) await this.touch();
+    for (const side of this.sides) await side.append();
+    if (!this.onClose && (any || (this.first && !this.keyed))) await this.recompute();
+    this.first = false;
+    await this.advance();
+    if (before && !this.produced) await this.run(sql`TRUNCATE ${this.output}`);
+  }
+
+  private async accept(side: KeptSide): Promise<void> {
+    const { close } = this.node;
+    const late = close?.clock === 'event' && side.operator.hasRows() && anyLate(this.context, side.input.node);
+    const from = side.operator.delta(late);
+    if (!late) return side.accept(from, undefined);
+    const at = this.node.inputs[this.sides.indexOf(side)]?.keys[this.keyNames.indexOf(close.column)] ?? 'NULL';
+    const accepted = sql`(${ident(LATENESS.watermark)} IS NULL OR ${raw(at)} + ${micros(close.after)} > ${ident(LATENESS.watermark)})`;
+    await keepLate(this.context, this.node, side.input.node, from, accepted);
+    return side.accept(from, accepted);
+  }
+
+  private async touch(): Promise<void> {
+    const keys = join(this.keyNames.map((name) => ident(name)));
+    const parts = this.sides.filter((side) => side.rows).map((side) => sql`SELECT ${keys} FROM ${side.delta}`);
+    await this.run(
+      sql`CREATE OR REPLACE TABLE ${this.touched} AS SELECT DISTINCT ${keys} FROM (${join(parts, ' UNION ALL ')})`,
+    );
+  }
+
+  /** Rows, of an alias, that belong to the touched keys. */
+  private semi(alias: string): Sql {
+    return this.keyed ? sql`SEMI JOIN ${this.touched} AS t ON ${sameKey(alias, 't', this.keyNames)}` : sql``;
+  }
+
+  private async recompute(): Promise<void> {
+    const rows = await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(this.semi('s'))}`);
+    const changed = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.difference()}`);
+    this.produced = changed > 0;
+    if (changed === 0) return;
+    if (!this.keyed) {
+      await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
+      this.keptRows = rows;
+      return;
+    }
+    if (this.keptRows > 0)
+      this.keptRows -= await this.run(
+        sql`DELETE FROM ${this.kept} AS s USING ${this.touched} AS t WHERE ${sameKey('s', 't', this.keyNames)}`,
+      );
+    this.keptRows += await this.run(sql`INSERT INTO ${this.kept} SELECT * FROM ${this.fresh}`);
+  }
+
+  /** What is new less what was kept, of the touched keys. */
+  private difference(): Sql {
+    const names = join(this.node.columns.map((column) => ident(column.name)));
+    const old =
+      this.keptRows === 0 && !this.first
+        ? sql``
+        : sql` UNION ALL SELECT ${names}, -1 FROM ${this.kept} AS s ${this.first ? sql`` : this.semi('s')}`;
+    return consolidated(
+      sql`(SELECT ${names}, 1 AS ${ident(HIDDEN.weight)} FROM ${this.fresh}${old})`,
+      this.node.columns,
+    );
+  }
+
+  private closed(): Sql {
+    return sql`SELECT ${join(this.node.columns.map((column) => ident(column.name)))} FROM ${this.fresh}`;
+  }
+
+  private body(restriction: Sql): Sql {
+    let text = this.node.body;
+    for (const side of this.sides) {
+      const relation = sql`(${side.multiset(restriction)})`;
+      text = text.replaceAll(ident(side.input.placeholder).text, () => relation.text);
+    }
+    return raw(text);
+  }
+
+  /** Gives out and drops the keys that the watermark has completed. */
+  private async advance(): Promise<void> {
+    const { close } = this.node;
+    const watermark = close === undefined ? undefined : this.watermarkOf(close.clock);
+    if (close === undefined || watermark === undefined) return;
+    const limit = watermark - close.after;
+    if (this.closedUpTo !== undefined && limit <= this.closedUpTo) return;
+    this.closedUpTo = limit;
+    if (this.sides.every((side) => side.state.rows === 0)) return;
+    const end = watermark >= END_OF_TIME;
+    const complete = (alias: string): Sql => (end ? raw('true') : this.complete(alias, limit));
+    if (this.onClose) {
+      const rows = await this.run(
+        sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(sql`WHERE ${complete('s')}`)}`,
+      );
+      if (rows > 0) await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.closed()}`);
+      this.produced = rows > 0;
+    } else if (this.keptRows > 0) {
+      this.keptRows -= await this.run(sql`DELETE FROM ${this.kept} AS s WHERE ${complete('s')}`);
+    }
+    for (const side of this.sides) await side.state.evict(end ? raw('true') : this.complete(undefined, limit));
+  }
+
+  private complete(alias: string | undefined, limit: bigint): Sql {
+    const column = this.node.close?.column ?? '';
+    const type = this.node.keys.find((key) => key.name === column)?.type;
+    const name = alias === undefined ? ident(column) : ident(alias, column);
+    return sql`${name} <= ${timestamp(limit, type !== 'TIMESTAMP')}`;
+  }
+
+  private watermarkOf(clock: Clock): bigint | undefined {
+    return this.sides.map((side) => side.operator.watermark(clock)).reduce((low, next) => least(low, next));
+  }
+
+  delta(): Sql {
+    return this.output;
+  }
+
+  hasRows(): boolean {
+    return this.produced;
+  }
+
+  watermark(clock: Clock): bigint | undefined {
+    return this.onClose ? this.watermarkOf(clock) : undefined;
+  }
+
+  mayBeLate(): boolean {
+    return false;
+  }
+
+  explain(): Explanation {
+    const keys = this.keyNames.map((name, k) => `${name} = ${this.node.inputs[0]?.keys[k] ?? ''}`).join(', ');
+    const { close } = this.node;
+    const tables = this.sides.map((side) => side.state.name.text).join(', ');
+    return {
+      title: `${this.node.title}, ${this.keyed ? `by ${keys}` : 'without a key: an epoch that brings anything touches everything'}`,
+      law: this.onClose
+        ? 'Δout = the answer for the keys that the watermark completed'
+        : `Δout = the answer for ${this.keyed ? 'the touched keys' : 'everything'} − what was kept of it`,
+      state: `${tables}: the inputs' rows${this.onClose ? '' : `; ${this.kept.text}: the last output`}`,
+      bound:
+        close === undefined
+          ? 'UNBOUNDED: nothing completes a key'
+          : `the watermark: a key goes ${close.after / 1000n} ms after ${close.column}`,
+      sql: [sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(this.semi('s'))}`.text],
+    };
+  }
+}

@@ -1,0 +1,71 @@
+import { StreamsqlError } from '../base/errors.ts';
+import type { Column } from '../base/schema.ts';
+import { ident, raw } from '../base/sql.ts';
+import type { AstNode } from './ast.ts';
+import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { demandWatermark } from './demand.ts';
+import type { CogroupNode, PlanColumn, TimeAttribute } from './plan.ts';
+
+export interface CogroupRequest {
+  readonly title: string;
+  readonly inputs: CogroupNode['inputs'];
+  /** The node's columns over the placeholders, then, where there are keys, `$k0`… */
+  readonly body: string;
+  /** The time attribute of each key, where it has one. */
+  readonly keyTimes: readonly (TimeAttribute | undefined)[];
+  /** Which output column is which key and nothing else: it keeps the key's time attribute. */
+  readonly keyOutputs: ReadonlyMap<string, number>;
+  readonly at: AstNode;
+}
+
+/** The node of a body over kept inputs; refuses EMIT ON WINDOW CLOSE where nothing completes a key. */
+export async function cogroupNode(context: QueryContext, request: CogroupRequest): Promise<Relational> {
+  const count = request.keyTimes.length;
+  const described = await context.service.describe(raw(bound(request)));
+  const keys: Column[] = described
+    .slice(described.length - count)
+    .map((column, i) => ({ name: `$k${i}`, type: column.type }));
+  const plain = request.inputs.every((input) => input.node.appendOnly);
+  const at = plain ? request.keyTimes.findIndex((time) => time?.window !== undefined) : -1;
+  const time = request.keyTimes[at];
+  const close = time === undefined ? undefined : { column: `$k${at}`, after: time.after, clock: time.clock };
+  const emit = context.emit;
+  if (emit === 'on-window-close' && close === undefined) throw refuseNeverClosing(context, request);
+  if (close?.clock === 'event') request.inputs.forEach((input) => demandWatermark(input.node));
+  const columns = described.slice(0, described.length - count).map((column): PlanColumn => {
+    const key = request.keyOutputs.get(column.name);
+    const own = key === undefined || emit === 'changes' ? undefined : request.keyTimes[key];
+    return own?.window !== undefined && own.window === time?.window ? { ...column, time: own } : column;
+  });
+  const id = context.nextId(request.title.replaceAll(/\W+/g, '-'));
+  await context.service.declare(id, columns);
+  const node: CogroupNode = {
+    kind: 'cogroup', id, columns, appendOnly: emit === 'on-window-close', demand: newDemand(),
+    title: request.title, inputs: request.inputs, body: request.body, keys, emit, close,
+  }; // prettier-ignore
+  return { node, columns };
+}
+
+function bound(request: CogroupRequest): string {
+  let text = request.body;
+  for (const input of request.inputs) {
+    const keys = input.keys.map((key, i) => `, ${key} AS ${ident(`$k${i}`).text}`);
+    const relation = `(SELECT *${keys.join('')} FROM plan.${ident(input.node.id).text})`;
+    text = text.replaceAll(ident(input.placeholder).text, () => relation);
+  }
+  return text;
+}
+
+function refuseNeverClosing(context: QueryContext, request: CogroupRequest): StreamsqlError {
+  const changing = request.inputs.some((input) => !input.node.appendOnly);
+  const message = changing
+    ? `EMIT ON WINDOW CLOSE: ${request.title} over results that change is never final`
+    : `EMIT ON WINDOW CLOSE: nothing tells when ${request.title} is final, for no window is part of its key`;
+  const hint = changing
+    ? 'leave EMIT ON WINDOW CLOSE away, or let the view below it emit on window close'
+    : 'make window_start or window_end part of PARTITION BY, DISTINCT ON or the columns compared, or leave EMIT ON WINDOW CLOSE away';
+  return refuse(context, request.at, message, hint);
+}
+
+/** A column of the relation as a body names it. */
+export const cell = (alias: string, name: string): string => `${ident(alias).text}.${ident(name).text}`;
