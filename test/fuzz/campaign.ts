@@ -3,7 +3,7 @@ import { drawGroup } from './group.ts';
 import { knownFault } from './known.ts';
 import { constructs, type Query } from './query.ts';
 import { testFile } from './report.ts';
-import { runGroup, type Group, type Verdict } from './run.ts';
+import { compared, runGroup, type Group, type Verdict } from './run.ts';
 import { shrink } from './shrink.ts';
 
 export interface Campaign {
@@ -25,7 +25,7 @@ export interface Tally {
   refused: number;
   readonly failures: string[];
   /** Failures that are faults known already, by fault. */
-  readonly known: Map<string, number>;
+  readonly known: Map<string, readonly number[]>;
   readonly invalid: string[];
   /** Refusals by message. */
   readonly messages: Map<string, number>;
@@ -64,7 +64,7 @@ export async function campaign(of: Campaign): Promise<Tally> {
         if (verdict.kind !== 'failed') continue;
         const fault = knownFault(query, verdict.message);
         if (fault !== undefined) {
-          tally.known.set(fault, (tally.known.get(fault) ?? 0) + 1);
+          tally.known.set(fault, [...(tally.known.get(fault) ?? []), group.seed]);
           continue;
         }
         const small = await shrink(group, query, verdict, of.shrinkMs);
@@ -126,9 +126,11 @@ function count(tally: Tally, { seed }: Group, query: Query, verdict: Verdict): v
 /** What ran, what was refused and why. */
 export function summary(tally: Tally): string {
   const lines = [`${tally.ran + tally.refused} cases: ${tally.ran} ran, ${tally.refused} refused, ${tally.failures.length} failed`]; // prettier-ignore
+  lines.push(`${compared.answers} answers compared, ${compared.withRows} of them with rows`);
   if (tally.invalid.length > 0) lines.push(`${tally.invalid.length} that DuckDB does not answer either:`, ...tally.invalid.slice(0, 5)); // prettier-ignore
   const descending = <T>(counts: Iterable<readonly [string, T]>, by: (value: T) => number) => [...counts].sort(([, a], [, b]) => by(b) - by(a)); // prettier-ignore
-  for (const [fault, times] of tally.known) lines.push(`${times} times known: ${fault}`);
+  for (const [fault, seeds] of tally.known)
+    lines.push(`${seeds.length} times known (${seeds.slice(0, 8).join(', ')}): ${fault}`);
   if (tally.messages.size > 0) lines.push('', 'refused');
   for (const [message, times] of descending(tally.messages, (value) => value)) lines.push(`${String(times).padStart(6)}  ${message}`); // prettier-ignore
   lines.push('', '   ran  refused  construct');

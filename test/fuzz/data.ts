@@ -20,14 +20,11 @@ export interface Data {
   readonly partitions: Readonly<Record<string, number>>;
   /** Seconds. */
   readonly delay: number;
+  /** Whether there are tables; what changes them before the views are declared. */
+  readonly tables: boolean;
+  readonly before: readonly string[];
   readonly steps: readonly Step[];
 }
-
-/**
- * The engine mixes up the rows of two sources whose order matters to a view, where both come in one epoch: their decodes
- * use one temporary table. Until that is mended a step feeds one source.
- */
-const ONE_SOURCE_A_STEP = false;
 
 const BASE = 1_700_000_000;
 const DOUBLES = ['0.5', '-0.0', '0.0', "'NaN'", '-3.25', '2', "'Infinity'"];
@@ -50,15 +47,15 @@ export function drawData(random: Random, tables: boolean): Data {
   const share = (): number => random.int(0, Math.ceil(most / epochs));
   const steps: Step[] = [];
   const changes = new Changes(random);
+  const before = tables && random.oneIn(2) ? [changes.draw(), changes.draw()] : [];
   for (let epoch = 0; epoch < epochs; epoch++) {
     if (tables) for (let i = random.int(0, 2); i > 0; i--) steps.push({ kind: 'change', sql: changes.draw() });
     const b = random.oneIn(3) ? [] : rowsOf('b', share());
     const a = rowsOf('a', share());
-    if (ONE_SOURCE_A_STEP) steps.push({ kind: 'feed', rows: { b } }, { kind: 'feed', rows: { a } });
-    else steps.push({ kind: 'feed', rows: { a, b } });
+    steps.push({ kind: 'feed', rows: { a, b } });
   }
   if (tables) steps.push({ kind: 'change', sql: changes.draw() });
-  return { partitions, delay: random.int(0, 6), steps };
+  return { partitions, delay: random.int(0, 6), tables, before, steps };
 }
 
 function drawValues(random: Random, wide: boolean): Omit<Row, 'time' | 'partition'> {
