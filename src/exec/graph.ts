@@ -1,8 +1,10 @@
 import { StreamsqlError, unreachable } from '../base/errors.ts';
 import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
+import { ChangelogOperator } from './operators/changelog.ts';
 import { CogroupOperator } from './operators/cogroup.ts';
 import { JoinOperator } from './operators/join.ts';
+import { KeyedChangelogOperator } from './operators/keyed-changelog.ts';
 import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { SelectOperator } from './operators/select.ts';
@@ -66,6 +68,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
   switch (node.kind) {
     case 'source':
       return new SourceOperator(context, node);
+    case 'changelog':
+      return node.key.length === 0 ? new ChangelogOperator(context, node) : new KeyedChangelogOperator(context, node);
     case 'table':
       return new TableOperator(context, node);
     case 'static':

@@ -67,6 +67,7 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       }
       case 'union':
         return at.inputs.forEach((input) => watch(input, window));
+      case 'changelog':
       case 'static':
       case 'aggregate':
       case 'cogroup':

@@ -11,6 +11,8 @@ export interface CogroupRequest {
   readonly inputs: CogroupNode['inputs'];
   /** The node's columns over the placeholders, then, where there are keys, `$k0`… */
   readonly body: string;
+  /** Of the rows of the one input those that can still matter while rows are only added; undefined: all. */
+  readonly matters?: string | undefined;
   /** The time attribute of each key, where it has one. */
   readonly keyTimes: readonly (TimeAttribute | undefined)[];
   /** Which output column is which key and nothing else: it keeps the key's time attribute. */
@@ -42,6 +44,7 @@ export async function cogroupNode(context: QueryContext, request: CogroupRequest
   const node: CogroupNode = {
     kind: 'cogroup', id, columns, appendOnly: emit === 'on-window-close', demand: newDemand(),
     title: request.title, inputs: request.inputs, body: request.body, keys, emit, close,
+    matters: plain && emit === 'changes' ? request.matters : undefined,
   }; // prettier-ignore
   return { node, columns };
 }

@@ -9,6 +9,7 @@ export function identityColumns(node: PlanNode): readonly string[] {
   switch (node.kind) {
     case 'source':
       return [HIDDEN.partition, HIDDEN.offset];
+    case 'changelog':
     case 'table':
     case 'static':
       return [];
@@ -37,6 +38,7 @@ export function demandIdentity(node: PlanNode): void {
   node.demand.identity = true;
   switch (node.kind) {
     case 'source':
+    case 'changelog':
     case 'table':
     case 'static':
     case 'aggregate':
@@ -58,6 +60,7 @@ export function demandWatermark(node: PlanNode): void {
   node.demand.watermark = true;
   switch (node.kind) {
     case 'source':
+    case 'changelog':
     case 'table':
     case 'static':
     case 'aggregate':
@@ -81,6 +84,7 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
     case 'source':
       return node.eventTime === undefined ? [] : [node];
+    case 'changelog':
     case 'table':
     case 'static':
     case 'aggregate':

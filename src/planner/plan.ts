@@ -1,4 +1,4 @@
-import type { SinkPlan, SourcePlan } from '../base/connector.ts';
+import type { ChangeFormat, SinkPlan, SourcePlan } from '../base/connector.ts';
 import type { Column } from '../base/schema.ts';
 
 /**
@@ -6,7 +6,16 @@ import type { Column } from '../base/schema.ts';
  * bound; what varies from epoch to epoch (delta, old or new state of an input) is spliced in place of its `$inN` name.
  */
 export type PlanNode =
-  SourceNode | TableNode | StaticNode | SelectNode | WindowNode | UnionNode | AggregateNode | CogroupNode | MatchNode;
+  | SourceNode
+  | ChangelogNode
+  | TableNode
+  | StaticNode
+  | SelectNode
+  | WindowNode
+  | UnionNode
+  | AggregateNode
+  | CogroupNode
+  | MatchNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -49,10 +58,53 @@ export interface SourceNode extends Common {
   readonly connector: string;
   readonly plan: SourcePlan;
   readonly physical: readonly Column[];
-  readonly computed: readonly { readonly name: string; readonly expression: string; readonly type: string }[];
+  readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];
   /** The event time column and how far its watermark trails, microseconds. */
-  readonly eventTime: { readonly column: string; readonly delay: bigint; readonly zoned: boolean } | undefined;
+  readonly eventTime: EventTime | undefined;
+  /**
+   * Set where its records are changes, which a changelog node reads. `envelope`: the columns may stand in an object under
+   * this key. `problem`: SQL over the physical columns for the reason why a record is no change, or NULL.
+   */
+  readonly changes: { readonly envelope: string | undefined; readonly problem: string } | undefined;
+}
+
+export interface ComputedColumn {
+  readonly name: string;
+  readonly expression: string;
+  readonly type: string;
+  /** As the user wrote it, where the expression is another. */
+  readonly written?: string | undefined;
+}
+
+export interface EventTime {
+  readonly column: string;
+  /** The user's own column, where `column` is one made from it. */
+  readonly of?: string | undefined;
+  readonly delay: bigint;
+  readonly zoned: boolean;
+}
+
+/**
+ * The rows that a source's changes come to. Its columns have no time attributes: a row may go long after its time. The
+ * source's watermark still says how far it is (`eventTime`).
+ */
+export interface ChangelogNode extends Common {
+  readonly kind: 'changelog';
+  readonly input: SourceNode;
+  readonly format: ChangeFormat['format'];
+  /** The columns that name a row: the PRIMARY KEY's, or `$key`, the record's own. Without any, rows are a multiset. */
+  readonly key: readonly Column[];
+  /** Over the columns of the input, named as its source: which records bring a row, and its key and columns. */
+  readonly put: ChangeSide;
+  /** Which records take a row away, and its key; without a key its columns. */
+  readonly end: ChangeSide;
+  readonly eventTime: EventTime | undefined;
+}
+
+export interface ChangeSide {
+  readonly when: string;
+  readonly values: readonly { readonly name: string; readonly sql: string }[];
 }
 
 /** A table that INSERT, UPDATE and DELETE change. */
@@ -195,6 +247,11 @@ export interface CogroupNode extends Common {
   readonly inputs: readonly (KeptInput & { readonly keys: readonly string[] })[];
   /** A SELECT over the placeholders: the node's columns, then `$k0`…. */
   readonly body: string;
+  /**
+   * A SELECT of the rows of the one input, which is only ever added to, that can still matter: of the first n of a key none
+   * that is behind them ever will.
+   */
+  readonly matters: string | undefined;
   /** `$k0`… */
   readonly keys: readonly Column[];
   readonly emit: 'changes' | 'on-window-close';
@@ -302,6 +359,7 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
       return node.inputs.map((input) => input.node);
     case 'match':
       return [node.left.node, node.right.node];
+    case 'changelog':
     case 'window':
     case 'aggregate':
       return [node.input];

@@ -21,10 +21,9 @@ import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
-import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
+import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
 import { compileQuery } from './query.ts';
 import { refuseEmitOptions } from './refuse-emit-options.ts';
-import { refusePrimaryKey } from './refuse-primary-key.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
@@ -133,7 +132,6 @@ export class Planner {
     const text = script.text.slice(statement.span.start, statement.span.end);
     switch (statement.kind) {
       case 'create-source':
-        refusePrimaryKey(statement);
         if (statement.word === 'table' && around.targets.has(statement.name.text.toLowerCase()))
           return this.declareSink(statement, text);
         return this.createSource(statement, text);
@@ -164,7 +162,7 @@ export class Planner {
 
   private async createSource(statement: CreateSource, text: string): Promise<void> {
     if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
-    const node: SourceNode = await planSource(this.host, statement);
+    const node = await planSource(this.host, statement);
     this.catalog.add({ kind: 'source', name: statement.name.text, node, statement, text });
   }
 

@@ -12,6 +12,7 @@ import type { Mentioned } from './gather.ts';
 import { groupWindow } from './group-window.ts';
 import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
+import { pushQualify } from './push-qualify.ts';
 import { selectNode } from './select-node.ts';
 import { unnest } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
@@ -25,7 +26,7 @@ export async function compileSelect(
   node: AstNode,
 ): Promise<Relational> {
   try {
-    return await clauseByClause(context, environment, node);
+    return await clauseByClause(context, environment, pushQualify(node));
   } catch (error) {
     if (!(error instanceof NeedsWhole)) throw error;
     return compileWhole(context, environment, node);
