@@ -62,7 +62,9 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const close = plain ? closing(own, keys, times) : undefined;
   refuseUnclosed(block, close, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
-  const calls = await finishCalls(block, shaped, input);
+  // The values that a group has had are kept where its rows are not: until it closes, if it does.
+  const byValue = plain && context.emit === 'changes' && own?.node.window.shape !== 'hop';
+  const calls = await finishCalls(block, shaped, input, byValue);
   const substitute = (expression: Expression): Expression => substituteKeys(block, expression, groupKeys, found);
   const outputs = await Promise.all(
     block.items.map(async (item) => ({
@@ -71,7 +73,8 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     })),
   );
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
-  if (!plain) return recomputedGroups(block, { input, keys, calls, outputs, having });
+  const takesBack = calls.every((call) => call.merge !== undefined);
+  if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having });
   const described = await describeOutputs(block, keys, calls, outputs);
   const closes =
     close === undefined
@@ -87,11 +90,12 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
         : undefined;
     return time === undefined ? column : { ...column, time };
   });
+  const firsts = plain && context.emit === 'changes' && calls.length === 0 && keys.length > 0 && having === undefined;
   const id = context.nextId('aggregate');
   await context.service.declare(id, columns);
   const node: AggregateNode = {
-    kind: 'aggregate', id, columns, appendOnly: context.emit === 'on-window-close', demand: newDemand(),
-    input, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
+    kind: 'aggregate', id, columns, appendOnly: firsts || context.emit === 'on-window-close', demand: newDemand(),
+    input, weighted: !plain, firsts, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
   }; // prettier-ignore
   return { node, columns };
 }

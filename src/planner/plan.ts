@@ -188,6 +188,8 @@ export interface AggregateCall {
   readonly sql: string;
   /** How it merges from partial results; undefined where it must see the rows. */
   readonly merge: AggregateMerge | undefined;
+  /** count(DISTINCT …): its only partial is how many values an epoch's rows bring that the group did not have. */
+  readonly distinct: { readonly argument: string; readonly filter: string | undefined } | undefined;
 }
 
 export interface AggregateMerge {
@@ -209,11 +211,14 @@ export interface AggregateKey {
   readonly role: 'plain' | 'window_start' | 'window_end' | 'window_time';
 }
 
-/** GROUP BY over append-only input. */
+/** GROUP BY over append-only input, or, `weighted`, over changing input by aggregates that can take back. */
 export interface AggregateNode extends Common {
   readonly kind: 'aggregate';
   /** Projects the keys (`$k0`…), the arguments (`$x0`…), filters and the identity. */
   readonly input: SelectNode;
+  readonly weighted: boolean;
+  /** DISTINCT over rows that are only added: a group is given when it is first seen, and never again. */
+  readonly firsts: boolean;
   readonly keys: readonly AggregateKey[];
   readonly calls: readonly AggregateCall[];
   /** Over `$k…` and `$a…`. */
