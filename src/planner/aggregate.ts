@@ -60,7 +60,10 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const times = groupKeys.map(
     (key, i) => timeOf(block, own, key) ?? input.columns.find((column) => column.name === `$k${i}`)?.time,
   );
-  const close = plain ? closing(own, keys, times) : undefined;
+  // Results that change give nothing for good, but of a window that is over they change no more.
+  const settles = keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles);
+  const live = context.emit === 'changes' ? closing(undefined, keys, settles) : undefined;
+  const close = plain ? closing(own, keys, times) : live;
   refuseUnclosed(block, close, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
   // The values that a group has had are kept where its rows are not: until it closes, if it does.
@@ -75,7 +78,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   );
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
   const takesBack = calls.every((call) => call.merge !== undefined);
-  if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having });
+  if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having }, settles);
   const described = await describeOutputs(block, keys, calls, outputs);
   const closes =
     close === undefined
@@ -105,6 +108,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
 function recomputedGroups(
   block: Block,
   group: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having'>,
+  settles: readonly (TimeAttribute | undefined)[],
 ): Promise<Relational> {
   const { input, keys, calls, outputs, having } = group;
   const placeholder = block.context.nextId('$in');
@@ -126,7 +130,7 @@ function recomputedGroups(
     ],
     body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
     keyTimes: keys.map(() => undefined),
-    keySettles: keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles),
+    keySettles: settles,
     keyOutputs: new Map(),
     at: block.context.root,
   });
