@@ -67,12 +67,18 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       }
       case 'union':
         return at.inputs.forEach((input) => watch(input, window));
+      case 'lookup':
+        return watch(at.left, window);
       case 'changelog':
       case 'static':
       case 'session':
       case 'aggregate':
       case 'cogroup':
       case 'match':
+      case 'retention':
+      case 'coalesce':
+      case 'gate':
+      case 'temporal':
         return;
     }
   };

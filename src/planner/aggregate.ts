@@ -13,11 +13,12 @@ import { closingKey } from './closing.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
 import type { Block } from './block.ts';
-import { newDemand, refuse, type Relational } from './context.ts';
-import { demandIdentity, demandWatermark, identityColumns } from './demand.ts';
+import { newDemand, refuse, type Lateness, type Relational } from './context.ts';
+import { demandIdentity, demandWatermark, identityColumns, lateSources } from './demand.ts';
 import { print } from './expressions.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import { overInput, ownWindow, windowRole, type OwnWindow } from './own-window.ts';
-import type { AggregateCall, AggregateKey, AggregateNode, PlanColumn, TimeAttribute } from './plan.ts';
+import type { AggregateCall, AggregateKey, AggregateNode, GateNode, PlanColumn, TimeAttribute } from './plan.ts';
 import { selectNode } from './select-node.ts';
 
 /** Compiles a grouped block. `all`: GROUP BY ALL, the items without an aggregate are the keys. */
@@ -64,7 +65,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const settles = keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles);
   const live = context.emit === 'changes' ? closing(undefined, keys, settles) : undefined;
   const close = plain ? closing(own, keys, times) : live;
-  refuseUnclosed(block, close, keys);
+  if (context.emit === 'on-window-close' && close === undefined) throw unclosed(block, plain, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
   // The values that a group has had are kept where its rows are not: until it closes, if it does.
   const byValue = plain && context.emit === 'changes' && own?.node.window.shape !== 'hop';
@@ -79,6 +80,10 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
   const takesBack = calls.every((call) => call.merge !== undefined);
   if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having }, settles);
+  if (context.lateness !== undefined && close !== undefined) {
+    const shape = { input, keys, calls, outputs, having, window: own?.node.window, close };
+    return corrected(block, shape, times, context.lateness);
+  }
   const described = await describeOutputs(block, keys, calls, outputs);
   const closes =
     close === undefined
@@ -102,6 +107,41 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     input, weighted: !plain, firsts, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
   }; // prettier-ignore
   return { node, columns };
+}
+
+/** GROUP BY over a window that is corrected after its close: a live node that keeps groups longer, behind a gate. */
+async function corrected(
+  block: Block,
+  shape: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having' | 'window'> &
+    Required<Pick<GateNode, 'close'>>,
+  times: readonly (TimeAttribute | undefined)[],
+  lateness: Lateness,
+): Promise<Relational> {
+  const { context } = block;
+  const { input, keys, calls, outputs, having, window, close } = shape;
+  if (close.clock !== 'event' || lateSources(input).length === 0) {
+    throw new StreamsqlError('UNSUPPORTED', 'ALLOWED LATENESS: no row that comes to this GROUP BY is ever late', {
+      span: lateness.span,
+      hint: 'leave it out, or group the rows of the source itself: joins and windows below it refuse late rows themselves',
+    });
+  }
+  const at = keys.findIndex((key, i) => (window === undefined ? key.name === close.column : key.role !== 'plain' && times[i] !== undefined)); // prettier-ignore
+  const closing = { name: '$close', sql: ident(keys[at]?.name ?? '').text };
+  const columns = await describeOutputs(block, keys, calls, [...outputs, closing]);
+  const id = context.nextId('aggregate');
+  await context.service.declare(id, columns);
+  const live: AggregateNode = {
+    kind: 'aggregate', id, columns, appendOnly: false, demand: newDemand(), input, keys, calls, having, window,
+    weighted: false, firsts: false, outputs: [...outputs, closing], emit: 'changes', close: { ...close, after: close.after + lateness.micros },
+  }; // prettier-ignore
+  const shown = columns.slice(0, -1);
+  const gate = context.nextId('gate');
+  await context.service.declare(gate, shown);
+  const node: GateNode = {
+    kind: 'gate', id: gate, columns: shown, appendOnly: false, demand: newDemand(), input: live,
+    close: { column: closing.name, after: times[at]?.after ?? 0n, clock: close.clock }, lateness: lateness.micros,
+  }; // prettier-ignore
+  return { node, columns: shown };
 }
 
 /** GROUP BY over results that change, by aggregates that cannot take back: the touched groups are answered anew. */
@@ -158,24 +198,26 @@ function closing(
     : { column: key.name, after: time.after, clock: time.clock };
 }
 
-function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: readonly AggregateKey[]): void {
-  if (block.context.emit !== 'on-window-close' || close !== undefined) return;
-  const windowed = keys.some((key) => key.role !== 'plain');
-  const changing = block.from.scope.relations.find((relation) => relation.input?.node.appendOnly === false);
-  const message = changing
-    ? `EMIT ON WINDOW CLOSE needs rows that are only ever added, and those of ${changing.alias} change`
-    : windowed
-      ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-      : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
-  const hint = changing
-    ? 'leave EMIT ON WINDOW CLOSE away: the view then changes with them'
-    : windowed
-      ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-      : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): StreamsqlError {
   const { emitSpan: span, root } = block.context;
-  throw span === undefined
-    ? refuse(block.context, root, message, hint)
-    : new StreamsqlError('UNSUPPORTED', message, { span, hint });
+  const at = (message: string, hint: string): StreamsqlError =>
+    span === undefined
+      ? refuse(block.context, root, message, hint)
+      : new StreamsqlError('UNSUPPORTED', message, { span, hint });
+  if (!plain) {
+    return at(
+      'EMIT ON WINDOW CLOSE: what this GROUP BY reads changes, so no group is ever final',
+      'leave EMIT ON WINDOW CLOSE away, or let what it reads emit on window close',
+    );
+  }
+  const windowed = keys.some((key) => key.role !== 'plain');
+  const message = windowed
+    ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
+    : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
+  const hint = windowed
+    ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
+    : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+  return at(message, hint);
 }
 
 async function describeOutputs(
@@ -205,6 +247,10 @@ function substituteKeys(
     if (name !== undefined) return { ...columnRef(name), alias: text(node['alias']) };
     const column = block.from.scope.plainColumn(node);
     if (column !== undefined) {
+      // A scalar subquery beside the aggregates: it is no key, and the same for every group.
+      const { alias } = column.relation;
+      const scalars = block.from.scope.relations.filter((relation) => relation.qualifiedOnly === true);
+      if (scalars.some((scalar) => scalar.within?.relation.alias === alias)) throw new NeedsWhole();
       throw refuse(block.context, node, `column ${column.column.name} must appear in GROUP BY or inside an aggregate`);
     }
     return undefined;

@@ -90,7 +90,11 @@ export function positional(group: Expression, items: readonly Item[]): Expressio
 }
 
 /** A name that is no column of FROM but an alias of the select list means that item. */
-function inlineAliases(expression: Expression, scope: Scope, aliases: ReadonlyMap<string, Expression>): Expression {
+export function inlineAliases(
+  expression: Expression,
+  scope: Scope,
+  aliases: ReadonlyMap<string, Expression>,
+): Expression {
   return replace(expression, (node) => {
     const path = columnPath(node);
     const [name] = path;

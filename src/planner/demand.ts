@@ -27,9 +27,15 @@ export function identityColumns(node: PlanNode): readonly string[] {
     }
     case 'aggregate':
       return node.keys.map((_, i) => `$i${i}`);
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+      return node.appendOnly ? identityColumns(node.input) : node.columns.map((column) => column.name);
     // What has no arrival of its own is told apart by all that it says.
     case 'cogroup':
     case 'match':
+    case 'temporal':
+    case 'lookup':
       return node.columns.map((column) => column.name);
   }
 }
@@ -46,6 +52,13 @@ export function demandIdentity(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'temporal':
+    case 'lookup':
+      return;
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+      if (node.appendOnly) demandIdentity(node.input);
       return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
@@ -70,7 +83,13 @@ export function demandWatermark(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+    case 'temporal':
       return;
+    case 'lookup':
+      return demandWatermark(node.left);
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
     case 'window':
@@ -95,7 +114,13 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+    case 'temporal':
       return [];
+    case 'lookup':
+      return lateSources(node.left);
     case 'select': {
       const [only, second] = streaming(node);
       return only === undefined || second !== undefined ? [] : lateSources(only.node);

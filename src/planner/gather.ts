@@ -40,7 +40,9 @@ export async function gather(
   const relations = visible.map((relation) => ({
     relation,
     names: relation.columns.map((column) => {
-      if (mentioned !== undefined && !mentioned.has(column.name.toLowerCase())) return undefined;
+      const wanted =
+        mentioned === undefined || relation.qualifiedOnly === true || mentioned.has(column.name.toLowerCase());
+      if (!wanted) return undefined;
       const name = `$c${items.length}`;
       items.push({ name, expression: from.scope.qualify(columnRef(relation.alias, column.name)) });
       return name;

@@ -16,7 +16,13 @@ export type PlanNode =
   | UnionNode
   | AggregateNode
   | CogroupNode
-  | MatchNode;
+  | MatchNode
+  | TemporalNode
+  | LookupNode
+  | HoldingNode;
+
+/** Nodes that let the rows of one input through at another time than they came. */
+export type HoldingNode = RetentionNode | CoalesceNode | GateNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -312,6 +318,89 @@ export interface MatchGives {
   readonly right: 'unmatched' | undefined;
 }
 
+/**
+ * Conditions on now(): each row of the input is there while `since <= clock < until`, for every bound, and never where one
+ * is NULL. Append-only where rows only appear. No column is a time attribute: rows come when the clock says.
+ */
+export interface RetentionNode extends Common {
+  readonly kind: 'retention';
+  readonly input: PlanNode;
+  /** What the bounds call the input. */
+  readonly alias: string;
+  /** BIGINT microseconds over the input's columns. */
+  readonly since: readonly string[];
+  readonly until: readonly string[];
+  /** The conditions as they were written, for EXPLAIN. */
+  readonly text: string;
+}
+
+/** EMIT EVERY: changes are gathered, and given as one at multiples of `every` (microseconds) of the engine's clock. */
+export interface CoalesceNode extends Common {
+  readonly kind: 'coalesce';
+  readonly input: PlanNode;
+  readonly every: bigint;
+}
+
+/**
+ * EMIT ON WINDOW CLOSE ALLOWED LATENESS: changes of groups wait until the watermark has closed the group's window; those
+ * of closed ones pass. `close` is a column of the input, which the node itself has not.
+ */
+export interface GateNode extends Common {
+  readonly kind: 'gate';
+  readonly input: AggregateNode;
+  readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock };
+  /** Microseconds for which a closed window is corrected. */
+  readonly lateness: bigint;
+}
+
+/** A side of a join with versions: `keys` over its own columns, one for each of the node's. */
+export interface TimedInput extends KeptInput {
+  readonly keys: readonly string[];
+  /** The column of event time, with its attribute's `after`. */
+  readonly time: string;
+  readonly after: bigint;
+}
+
+/**
+ * Each left row with the version of its key that is valid at its time: the right row with the greatest time that is not
+ * after it. Both sides are append-only. Its SQL names the sides `$l` and `$r`.
+ */
+export interface TemporalNode extends Common {
+  readonly kind: 'temporal';
+  /** What it stands for: `temporal join`. */
+  readonly title: string;
+  readonly left: TimedInput;
+  readonly right: TimedInput;
+  /** `$k0`…; NULL matches nothing. */
+  readonly keys: readonly Column[];
+  /** A version is valid only after its own time. */
+  readonly strict: boolean;
+  /** A left row without a version is given too. */
+  readonly outer: boolean;
+  /** The order of versions of one time, over `$r`: total, the one that is meant first. */
+  readonly lastFirst: string;
+  /** What a version must fulfil beside, where it is an inner join. */
+  readonly where: string | undefined;
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+  readonly emit: 'changes' | 'on-window-close';
+}
+
+/**
+ * Each left row with what the right side holds in the epoch in which it comes, never revised: the one exception to
+ * stream = batch. Its SQL names the sides `$l` and `$r`.
+ */
+export interface LookupNode extends Common {
+  readonly kind: 'lookup';
+  readonly left: PlanNode;
+  /** `keys` over its own columns. */
+  readonly right: KeptInput & { readonly keys: readonly string[] };
+  readonly leftKeys: readonly string[];
+  readonly keys: readonly Column[];
+  readonly on: string;
+  readonly outer: boolean;
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+}
+
 /** A materialized view of the plan, kept as a table of the results database. */
 export interface MaterializedView {
   readonly name: string;
@@ -329,7 +418,10 @@ export interface SinkTarget {
   readonly connector: string;
   readonly plan: SinkPlan;
   readonly node: PlanNode;
+  /** As the sink has them, without the `op` of a changelog. */
   readonly columns: readonly Column[];
+  /** Its rows are changes, each with a leading column `op`: '+' or '-'. */
+  readonly changelog: boolean;
 }
 
 /** All that a run does. */
@@ -388,11 +480,17 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
     case 'cogroup':
       return node.inputs.map((input) => input.node);
     case 'match':
+    case 'temporal':
       return [node.left.node, node.right.node];
+    case 'lookup':
+      return [node.left, node.right.node];
     case 'changelog':
     case 'window':
     case 'session':
     case 'aggregate':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return [node.input];
   }
 }

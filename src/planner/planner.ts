@@ -21,13 +21,14 @@ import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
+import { checkLateness, coalesced, readEmitOptions } from './emit-options.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
 import { compileQuery } from './query.ts';
-import { refuseEmitOptions } from './refuse-emit-options.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
-import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
+import { changelogColumns, writesChanges } from './changelog.ts';
+import { at, physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost, TableHost {
   /** A SELECT that reads no source: bound against the empty tables of views. */
@@ -261,13 +262,6 @@ export class Planner {
   private async flow(sink: DeclaredSink, query: Query, at: Name): Promise<void> {
     const bound = await this.bind(query, []);
     const relational = await this.compile(query, query.emit?.kind ?? 'changes', bound);
-    if (!relational.node.appendOnly) {
-      throw new StreamsqlError(
-        'UNSUPPORTED',
-        `the sink ${sink.name} takes rows that are only ever added, and this query changes rows it gave before`,
-        { span: query.sql.span, hint: 'end it with EMIT ON WINDOW CLOSE' },
-      );
-    }
     if (sink.columns.length > 0 && sink.columns.length !== relational.columns.length) {
       throw new StreamsqlError(
         'BIND',
@@ -283,9 +277,10 @@ export class Planner {
       `the ${sink.connector.name} sink`,
       sink.statement.name.span,
     );
+    const changelog = writesChanges(sink, options, relational.node, query.sql.span);
     const plan = sink.connector.plan({
       name: sink.name,
-      columns,
+      columns: changelog ? changelogColumns(columns, at.span) : columns,
       options,
       span: sink.statement.span,
       cwd: this.host.cwd,
@@ -296,6 +291,7 @@ export class Planner {
       plan,
       node: relational.node,
       columns,
+      changelog,
     };
     this.catalog.targets.push(target);
   }
@@ -338,7 +334,14 @@ export class Planner {
     const plain = relational.columns.map(({ name, type }) => ({ name, type }));
     const options = checkOptions([], print.options, 'the print sink', statement.span);
     const plan = print.plan({ name: 'query', columns: plain, options, span: statement.span, cwd: this.host.cwd });
-    this.catalog.targets.push({ name: 'query', connector: 'print', plan, node: relational.node, columns: plain });
+    this.catalog.targets.push({
+      name: 'query',
+      connector: 'print',
+      plan,
+      node: relational.node,
+      columns: plain,
+      changelog: false,
+    });
   }
 
   private async readsSource(query: Query): Promise<boolean> {
@@ -398,7 +401,6 @@ export class Planner {
 
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
-    refuseEmitOptions(query.emit);
     await this.host.service.parse(query.sql);
     const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
       throw this.nearTable(error);
@@ -428,15 +430,17 @@ export class Planner {
 
   private async compile(query: Query, emit: EmitMode, bound: readonly Column[]): Promise<Relational> {
     const root = await this.host.service.parse(query.sql);
+    const { every, lateness } = await readEmitOptions(this.host.service, query.emit);
     const context: QueryContext = {
       service: this.host.service,
       text: query.sql,
       root,
       emit,
       emitSpan: query.emit?.span,
+      lateness,
       // What stands in SQL alone is counted apart: the names of operators are shown.
       nextId: (hint) => `${hint}${hint.startsWith('$') ? ++this.placeholders : ++this.ids}`,
-      lookup: async (name, at) => {
+      lookup: async (name, node) => {
         const entry = this.catalog.get(name);
         switch (entry?.kind) {
           case 'source':
@@ -447,15 +451,17 @@ export class Planner {
           case 'materialized':
             return { node: entry.view.node, columns: entry.view.columns };
           case 'sink':
-            throw refuse(context, at, `${name} is a sink: rows go in, none come out`);
+            throw refuse(context, node, `${name} is a sink: rows go in, none come out`);
           case undefined:
             return undefined;
         }
       },
     };
-    const relational = await compileQuery(context, root);
-    if (relational.node.kind === 'static')
+    const compiled = await at(query.sql.span, () => compileQuery(context, root));
+    if (compiled.node.kind === 'static')
       throw refuse(context, root, 'a view reads from a source; this query reads none');
+    if (lateness !== undefined) checkLateness(compiled.node, lateness);
+    const relational = every === undefined ? compiled : await coalesced(context, compiled, every);
     const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);
     if (wrong >= 0 || bound.length !== relational.columns.length) {
       const [expected, got] = [bound[wrong], relational.columns[wrong]];

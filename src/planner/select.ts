@@ -1,6 +1,6 @@
 import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
 import {
-  columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, text, walk,
+  and, columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, text, walk,
   type AstNode, type Expression,
 } from './ast.ts'; // prettier-ignore
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
@@ -14,6 +14,7 @@ import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
 import { pushQualify } from './push-qualify.ts';
 import { selectNode } from './select-node.ts';
+import { retain, selectAliases } from './retention.ts';
 import { sessionsOf } from './session-node.ts';
 import { unnest, type Unnested } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
@@ -56,17 +57,24 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
   if (window !== undefined && window.session === undefined && window.alias() === undefined) {
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
-  const unnested = await unnest(context, environment, whole, node, mentioned);
+  const timed = await retain(
+    context,
+    whole,
+    conjuncts(node['where_clause']),
+    selectAliases(node),
+    window === undefined ? mentioned : undefined,
+  );
+  const untimed = { ...node, where_clause: and(timed.conditions) };
+  const unnested = await unnest(context, environment, timed.from, untimed, mentioned);
   const { from, node: tree } =
     window?.session === undefined
       ? unnested
       : await inSessions(context, unnested, { ...window, session: window.session }, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
-    if (readsInSubqueries(node)) throw new NeedsWhole();
-    throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
+    throw new NeedsWhole();
   }
-  const ordered = orderedBlock(resolved, modifiers);
+  const ordered = orderedBlock(resolved, readModifiers(context, tree));
   const rows = await rowsOf(ordered.block, tree);
   const unlike = modifiers.distinct ? await distinctNode(context, rows) : rows;
   return topN(context, unlike, modifiers, ordered.orders, ordered.on);
