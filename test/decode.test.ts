@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { raw } from '../src/base/sql.ts';
+import { ident, raw, sql } from '../src/base/sql.ts';
+import { decode } from '../src/exec/decode/decoder.ts';
 import { Bench } from './decode-support.ts';
 
 let bench: Bench;
@@ -166,6 +167,24 @@ describe('records', () => {
     expect(table).toEqual([[42, '1970-01-01 00:00:01'], [42, '1970-01-01 00:00:01']]); // prettier-ignore
     expect(dead.map(({ offset }) => offset)).toEqual([1]);
   });
+});
+
+test('two sources decoded at once on one connection are kept apart', async () => {
+  const sources = ['a', 'b', 'c'].map((source, n) => ({
+    table: ident(`of ${source}`),
+    plan: { source, strict: false, columns: [column('v', 'BIGINT')], computed: [], proctime: [], eventTime: undefined, identity: true },
+    chunks: [bench.json([`{"v":${n}}`, '{"v":"bad"}', `{"v":${n + 10}}`])],
+  })); // prettier-ignore
+  const decoded = await Promise.all(
+    sources.map(({ plan, table, chunks }) => decode(bench.connection, plan, table, chunks, 0n)),
+  );
+  for (const [n, { table }] of sources.entries()) {
+    const { rows } = await bench.connection.table(
+      sql`SELECT CAST(v AS INTEGER), "$p", CAST("$o" AS INTEGER) FROM ${table} ORDER BY ALL`,
+    );
+    expect(rows).toEqual([[n, 0, 0], [n + 10, 0, 2]]); // prettier-ignore
+    expect(decoded[n]?.dead).toMatchObject([{ offset: 1, reason: "column v: 'bad' is no BIGINT" }]);
+  }
 });
 
 describe('computed columns and event time', () => {

@@ -47,7 +47,16 @@ function put(name: string, content: string | Buffer): void {
 async function open(options: Options, columns = COLUMNS, longestRecord = 1 << 28): Promise<SourceReader> {
   const given = Object.entries(options).map(([name, value]) => ({ name, value, nameSpan: SPAN, valueSpan: SPAN }));
   const checked = checkOptions(given, fileSource.options, 'the connector file', SPAN);
-  const declaration = { name: 's', columns, computed: [], options: checked, span: SPAN, cwd: folder, stem: 's' };
+  const declaration = {
+    name: 's',
+    columns,
+    primaryKey: [],
+    computed: [],
+    options: checked,
+    span: SPAN,
+    cwd: folder,
+    stem: 's',
+  };
   const reader = planFile(declaration, longestRecord).open({
     scratch,
     parallelism: 2,
@@ -351,7 +360,7 @@ describe('options', () => {
 
   test('plan touches nothing', () => {
     const options = { path: 'not-there.json', strict: true };
-    const planned = fileSource.plan({ name: 's', columns: COLUMNS, computed: [], options, span: SPAN, cwd: folder, stem: 's' }); // prettier-ignore
+    const planned = fileSource.plan({ name: 's', columns: COLUMNS, primaryKey: [], computed: [], options, span: SPAN, cwd: folder, stem: 's' }); // prettier-ignore
     expect([planned.bounded, planned.strict, planned.columns]).toEqual([true, true, COLUMNS]);
   });
 });

@@ -8,6 +8,8 @@ export interface SourceDeclaration {
   readonly name: string;
   /** The physical columns as declared, with DuckDB types; empty where the user declared none. */
   readonly columns: readonly Column[];
+  /** The names of the columns of its PRIMARY KEY, as the columns are spelled; empty where it declares none. */
+  readonly primaryKey: readonly string[];
   /** The computed columns `name AS expression`: the `generator` connector makes its whole row of them. */
   readonly computed: readonly { readonly name: string; readonly expression: Sql }[];
   /** Checked against the connector's own specs; defaults filled in. */
@@ -35,12 +37,30 @@ export interface SourcePlan {
    * types are `''` then, for `plan` has no DuckDB to ask: the host describes the expressions over one `n BIGINT`.
    */
   readonly computesColumns?: boolean;
+  /**
+   * Set where the records are not rows but changes of rows of `columns`. The chunks are JSON lines then, as `CHANGE_KEYS`
+   * has it where the connector has keys and records without a value.
+   */
+  readonly changes?: ChangeFormat | undefined;
   /** True where the input ends. */
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
   open(context: SourceContext): SourceReader;
 }
+
+/** How records say what changes: `debezium` as before, after and op; `upsert` as the new row of a key, or its end. */
+export type ChangeFormat = {
+  readonly format: 'debezium' | 'upsert';
+  /** The lines carry the record's own key. */
+  readonly keyed: boolean;
+};
+
+/**
+ * Members that a connector adds at the front of a line: the record's key as JSON (an object of the PRIMARY KEY's columns
+ * where there is one), and `true` for a record that has a key and no value.
+ */
+export const CHANGE_KEYS = { key: '$key', deleted: '$deleted' } as const;
 
 /** What the host hands to a reader. */
 export interface SourceContext {

@@ -1,14 +1,17 @@
 import { StreamsqlError, unreachable } from '../base/errors.ts';
 import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
+import { ChangelogOperator } from './operators/changelog.ts';
 import { CoalesceOperator } from './operators/coalesce.ts';
 import { CogroupOperator } from './operators/cogroup.ts';
 import { GateOperator } from './operators/gate.ts';
 import { JoinOperator } from './operators/join.ts';
+import { KeyedChangelogOperator } from './operators/keyed-changelog.ts';
 import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { RetentionOperator } from './operators/retention.ts';
 import { SelectOperator } from './operators/select.ts';
+import { SessionOperator } from './operators/session.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
 import { TableOperator } from './operators/table.ts';
@@ -69,6 +72,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
   switch (node.kind) {
     case 'source':
       return new SourceOperator(context, node);
+    case 'changelog':
+      return node.key.length === 0 ? new ChangelogOperator(context, node) : new KeyedChangelogOperator(context, node);
     case 'table':
       return new TableOperator(context, node);
     case 'static':
@@ -77,6 +82,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return streaming(node).length > 1 ? new JoinOperator(context, node) : new SelectOperator(context, node);
     case 'window':
       return new WindowOperator(context, node);
+    case 'session':
+      return new SessionOperator(context, node);
     case 'union':
       return new UnionOperator(context, node);
     case 'aggregate':

@@ -74,7 +74,7 @@ export class Results {
     for (const table of userTables) await this.createUserTable(table);
     for (const source of plan.sources) {
       await this.connection.run(
-        sql`INSERT INTO ${meta('sources')} VALUES (${source.name}, ${source.connector}, ${source.plan.bounded}, ${source.eventTime?.column ?? null})`,
+        sql`INSERT INTO ${meta('sources')} VALUES (${source.name}, ${source.connector}, ${source.plan.bounded}, ${source.eventTime?.of ?? source.eventTime?.column ?? null})`,
       );
     }
     await this.connection.run(sql`COMMIT`);

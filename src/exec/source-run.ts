@@ -54,9 +54,14 @@ export class SourceRun {
         name: column.name,
         expression: raw(column.expression),
         type: column.type,
+        written: column.written,
       })),
       proctime: node.proctime,
       eventTime: node.eventTime?.column,
+      changes:
+        node.changes === undefined
+          ? undefined
+          : { envelope: node.changes.envelope, problem: raw(node.changes.problem) },
       identity: node.demand.identity,
     };
   }

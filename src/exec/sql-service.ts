@@ -150,6 +150,11 @@ class DuckSqlService implements SqlService {
   }
 
   async declare(name: string, columns: readonly Column[]): Promise<void> {
+    const nameless = columns.find((column) => NAMELESS_FIELDS.test(column.type));
+    if (nameless !== undefined)
+      throw new StreamsqlError('UNSUPPORTED', `the column ${nameless.name} is a struct whose fields have no names`, {
+        hint: "name them: {'a': …, 'b': …}, or struct_pack(a := …, b := …)",
+      });
     const definitions = columns.map((column) => sql`${ident(column.name)} ${raw(column.type)}`);
     await this.connection.run(sql`CREATE OR REPLACE TABLE ${ident('plan', name)} (${join(definitions)})`);
   }
@@ -184,6 +189,9 @@ class DuckSqlService implements SqlService {
     }
   }
 }
+
+/** `ROW(a, b)` has such a type, and no table can have it. */
+const NAMELESS_FIELDS = /STRUCT\((?!"|\w+ (?!WITH TIME ZONE))/;
 
 /** Positions in errors count from its start. */
 const DESCRIBE = 'DESCRIBE ';

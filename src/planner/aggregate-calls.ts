@@ -11,11 +11,11 @@ import {
   type AstNode,
   type Expression,
 } from './ast.ts';
-import { aggregateKind, mergeOf } from './aggregate-functions.ts';
+import { aggregateKind, mergeOf, mergeWeighted } from './aggregate-functions.ts';
 import type { Block, Item } from './block.ts';
 import { refuse } from './context.ts';
 import { print } from './expressions.ts';
-import type { AggregateCall, SelectNode } from './plan.ts';
+import type { AggregateCall, AggregateMerge, SelectNode } from './plan.ts';
 
 /** The columns that the aggregation's input projects: `$k…` keys, `$x…` arguments. */
 export class InputColumns {
@@ -53,6 +53,8 @@ interface ShapedCall {
   readonly argument: string | undefined;
   readonly filter: string | undefined;
   readonly mergeable: boolean;
+  /** count(DISTINCT one argument). */
+  readonly countsDistinct: boolean;
 }
 
 export function shapeCall(
@@ -98,6 +100,7 @@ export function shapeCall(
     argument: children[0]?.class === 'COLUMN_REF' ? (children[0]['column_names'] as readonly string[])[0] : undefined,
     filter,
     mergeable: kind === 'merge' && !isDistinct && orders.length === 0 && children.length <= 1,
+    countsDistinct: name === 'count' && isDistinct && orders.length === 0 && children.length === 1,
   };
 }
 
@@ -133,6 +136,7 @@ export async function finishCalls(
   block: Block,
   shaped: readonly ShapedCall[],
   input: SelectNode,
+  distinctByValue: boolean,
 ): Promise<readonly AggregateCall[]> {
   const service = block.context.service;
   const plain = await Promise.all(shaped.map((call) => print(service, call.plain)));
@@ -144,9 +148,10 @@ export async function finishCalls(
     const constant = expressions(call.plain['children'])[0];
     const argument =
       call.argument === undefined ? (constant === undefined ? undefined : plain[i]) : ident(call.argument).text;
+    if (distinctByValue && input.appendOnly && isDistinctCount(call)) return DISTINCT_COUNT(`$a${i}`);
     if (!call.mergeable || (call.argument === undefined && constant !== undefined)) return undefined;
     const filter = call.filter === undefined ? undefined : ident(call.filter).text;
-    return mergeOf(
+    return (input.appendOnly ? mergeOf : mergeWeighted)(
       { name: call.name, result: `$a${i}`, resultType: types[i]?.type ?? '', argumentType },
       argument,
       filter,
@@ -158,9 +163,21 @@ export async function finishCalls(
       type: types[i]?.type ?? '',
       sql: await print(service, call.full),
       merge: merges[i],
+      distinct:
+        merges[i] !== undefined && isDistinctCount(call) && call.argument !== undefined
+          ? { argument: call.argument, filter: call.filter }
+          : undefined,
     })),
   );
 }
+
+const isDistinctCount = (call: ShapedCall): boolean => call.countsDistinct && call.argument !== undefined;
+
+/** Of an epoch's rows by themselves nothing can be told; the operator adds what is new to the group. */
+const DISTINCT_COUNT = (result: string): AggregateMerge => ({
+  partials: [{ name: `${result}_0`, sql: 'CAST(0 AS BIGINT)', merge: 'sum' }],
+  final: `CAST("${result}_0" AS BIGINT)`,
+});
 
 export function aggregatesOf(block: Block): readonly Expression[] {
   const found: Expression[] = [];
@@ -181,7 +198,7 @@ export function hasAggregate(block: Block, expression: Expression): boolean {
   return found;
 }
 
-const isAggregate = (block: Block, node: AstNode): boolean =>
+export const isAggregate = (block: Block, node: AstNode): boolean =>
   node['class'] === 'FUNCTION' &&
   node['is_operator'] !== true &&
   block.context.service.functionKind(text(node['function_name'])) === 'aggregate';

@@ -95,6 +95,52 @@ export function mergeOf(
   }
 }
 
+/**
+ * The same over rows with weights, `$n`: what a retracted row brought is taken back. Undefined where that is not exact: of
+ * doubles, and where the result forgets (min, max, bool_and, …).
+ */
+export function mergeWeighted(
+  call: { readonly name: string; readonly result: string; readonly resultType: string; readonly argumentType: string },
+  argument: string | undefined,
+  filter: string | undefined,
+): AggregateMerge | undefined {
+  const [first, second] = [`${call.result}_0`, `${call.result}_1`];
+  const only = (...conditions: readonly (string | undefined)[]): string => {
+    const held = conditions.filter((condition) => condition !== undefined);
+    return held.length === 0 ? '' : ` FILTER (WHERE ${held.join(' AND ')})`;
+  };
+  const count = (...conditions: readonly (string | undefined)[]): string =>
+    `coalesce(sum("$n")${only(...conditions)}, 0)`;
+  const counted = (sql: string): AggregateMerge => ({
+    partials: [{ name: first, sql, merge: 'sum' }],
+    final: `CAST("${first}" AS ${call.resultType})`,
+  });
+  switch (call.name) {
+    case 'count_star':
+      return counted(count(filter));
+    case 'count':
+      return counted(argument === undefined ? count(filter) : count(`${argument} IS NOT NULL`, filter));
+    case 'count_if':
+    case 'countif':
+      return counted(count(argument, filter));
+    case 'sum':
+    case 'avg':
+    case 'mean': {
+      if (argument === undefined || !/^(U?(TINY|SMALL|BIG)?INT|U?INTEGER|BOOLEAN)$/.test(call.argumentType)) return undefined; // prettier-ignore
+      const total = `CAST("${first}" AS ${call.name === 'sum' ? call.resultType : 'DOUBLE'})`;
+      return {
+        partials: [
+          { name: first, sql: `coalesce(sum(CAST(${argument} AS HUGEINT) * "$n")${only(filter)}, 0)`, merge: 'sum' },
+          { name: second, sql: count(`${argument} IS NOT NULL`, filter), merge: 'sum' },
+        ],
+        final: `CASE WHEN "${second}" > 0 THEN ${total}${call.name === 'sum' ? '' : ` / "${second}"`} END`,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
 /** Types whose sums merge exactly, or within the error stated for doubles. */
 function isNumeric(type: string): boolean {
   return /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|UINTEGER|DECIMAL|FLOAT|DOUBLE|BOOLEAN)/.test(type);

@@ -9,12 +9,14 @@ import {
   InputColumns,
   shapeCall,
 } from './aggregate-calls.ts';
+import { closingKey } from './closing.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
 import type { Block } from './block.ts';
 import { newDemand, refuse, type Lateness, type Relational } from './context.ts';
 import { demandIdentity, demandWatermark, identityColumns, lateSources } from './demand.ts';
 import { print } from './expressions.ts';
+import { NeedsWhole } from './needs-whole.ts';
 import { overInput, ownWindow, windowRole, type OwnWindow } from './own-window.ts';
 import type { AggregateCall, AggregateKey, AggregateNode, GateNode, PlanColumn, TimeAttribute } from './plan.ts';
 import { selectNode } from './select-node.ts';
@@ -60,9 +62,11 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     (key, i) => timeOf(block, own, key) ?? input.columns.find((column) => column.name === `$k${i}`)?.time,
   );
   const close = plain ? closing(own, keys, times) : undefined;
-  if (context.emit === 'on-window-close' && close === undefined) throw unclosed(block, plain, keys);
+  refuseUnclosed(block, close, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
-  const calls = await finishCalls(block, shaped, input);
+  // The values that a group has had are kept where its rows are not: until it closes, if it does.
+  const byValue = plain && context.emit === 'changes' && own?.node.window.shape !== 'hop';
+  const calls = await finishCalls(block, shaped, input, byValue);
   const substitute = (expression: Expression): Expression => substituteKeys(block, expression, groupKeys, found);
   const outputs = await Promise.all(
     block.items.map(async (item) => ({
@@ -71,7 +75,8 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     })),
   );
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
-  if (!plain) return recomputedGroups(block, { input, keys, calls, outputs, having });
+  const takesBack = calls.every((call) => call.merge !== undefined);
+  if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having });
   if (context.lateness !== undefined && close !== undefined) {
     const shape = { input, keys, calls, outputs, having, window: own?.node.window, close };
     return corrected(block, shape, times, context.lateness);
@@ -91,11 +96,12 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
         : undefined;
     return time === undefined ? column : { ...column, time };
   });
+  const firsts = plain && context.emit === 'changes' && calls.length === 0 && keys.length > 0 && having === undefined;
   const id = context.nextId('aggregate');
   await context.service.declare(id, columns);
   const node: AggregateNode = {
-    kind: 'aggregate', id, columns, appendOnly: context.emit === 'on-window-close', demand: newDemand(),
-    input, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
+    kind: 'aggregate', id, columns, appendOnly: firsts || context.emit === 'on-window-close', demand: newDemand(),
+    input, weighted: !plain, firsts, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
   }; // prettier-ignore
   return { node, columns };
 }
@@ -122,7 +128,7 @@ async function corrected(
   const id = context.nextId('aggregate');
   await context.service.declare(id, columns);
   const live: AggregateNode = {
-    kind: 'aggregate', id, columns, appendOnly: false, demand: newDemand(), input, keys, calls, having, window,
+    kind: 'aggregate', id, columns, appendOnly: false, demand: newDemand(), input, weighted: false, firsts: false, keys, calls, having, window,
     outputs: [...outputs, closing], emit: 'changes', close: { ...close, after: close.after + lateness.micros },
   }; // prettier-ignore
   const shown = columns.slice(0, -1);
@@ -160,6 +166,7 @@ function recomputedGroups(
     ],
     body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
     keyTimes: keys.map(() => undefined),
+    keySettles: keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles),
     keyOutputs: new Map(),
     at: block.context.root,
   });
@@ -169,7 +176,7 @@ function timeOf(block: Block, own: OwnWindow | undefined, key: Expression): Time
   return own === undefined ? undefined : block.from.scope.plainColumn(key)?.column.time;
 }
 
-/** When a group is complete. Only window columns close anything: a plain event time groups, it does not refuse. */
+/** When a group is complete. */
 function closing(
   own: OwnWindow | undefined,
   keys: readonly AggregateKey[],
@@ -179,7 +186,7 @@ function closing(
     const start = own.node.columns.find((column) => column.name === 'window_start')?.time;
     return start === undefined ? undefined : { column: '$w', after: start.after, clock: start.clock };
   }
-  const at = times.findIndex((time) => time?.window !== undefined);
+  const at = closingKey(times);
   const time = times[at];
   const key = keys[at];
   return time === undefined || key === undefined
@@ -187,26 +194,24 @@ function closing(
     : { column: key.name, after: time.after, clock: time.clock };
 }
 
-function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): StreamsqlError {
-  const { emitSpan: span, root } = block.context;
-  const at = (message: string, hint: string): StreamsqlError =>
-    span === undefined
-      ? refuse(block.context, root, message, hint)
-      : new StreamsqlError('UNSUPPORTED', message, { span, hint });
-  if (!plain) {
-    return at(
-      'EMIT ON WINDOW CLOSE: what this GROUP BY reads changes, so no group is ever final',
-      'leave EMIT ON WINDOW CLOSE away, or let what it reads emit on window close',
-    );
-  }
+function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: readonly AggregateKey[]): void {
+  if (block.context.emit !== 'on-window-close' || close !== undefined) return;
   const windowed = keys.some((key) => key.role !== 'plain');
-  const message = windowed
-    ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-    : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
-  const hint = windowed
-    ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-    : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
-  return at(message, hint);
+  const changing = block.from.scope.relations.find((relation) => relation.input?.node.appendOnly === false);
+  const message = changing
+    ? `EMIT ON WINDOW CLOSE needs rows that are only ever added, and those of ${changing.alias} change`
+    : windowed
+      ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
+      : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
+  const hint = changing
+    ? 'leave EMIT ON WINDOW CLOSE away: the view then changes with them'
+    : windowed
+      ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
+      : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+  const { emitSpan: span, root } = block.context;
+  throw span === undefined
+    ? refuse(block.context, root, message, hint)
+    : new StreamsqlError('UNSUPPORTED', message, { span, hint });
 }
 
 async function describeOutputs(
@@ -236,6 +241,10 @@ function substituteKeys(
     if (name !== undefined) return { ...columnRef(name), alias: text(node['alias']) };
     const column = block.from.scope.plainColumn(node);
     if (column !== undefined) {
+      // A scalar subquery beside the aggregates: it is no key, and the same for every group.
+      const { alias } = column.relation;
+      const scalars = block.from.scope.relations.filter((relation) => relation.qualifiedOnly === true);
+      if (scalars.some((scalar) => scalar.within?.relation.alias === alias)) throw new NeedsWhole();
       throw refuse(block.context, node, `column ${column.column.name} must appear in GROUP BY or inside an aggregate`);
     }
     return undefined;

@@ -5,13 +5,13 @@ import { nearest } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import type { CreateSink, CreateSource, CreateView, Name } from '../parser/statements.ts';
 import type { Relational } from './context.ts';
-import type { MaterializedView, SinkTarget, SourceNode, TableNode } from './plan.ts';
+import type { ChangelogNode, MaterializedView, SinkTarget, SourceNode, TableNode } from './plan.ts';
 
 export type CatalogEntry =
   | {
       readonly kind: 'source';
       readonly name: string;
-      readonly node: SourceNode;
+      readonly node: SourceNode | ChangelogNode;
       readonly statement: CreateSource;
       readonly text: string;
     }

@@ -9,6 +9,7 @@ export function identityColumns(node: PlanNode): readonly string[] {
   switch (node.kind) {
     case 'source':
       return [HIDDEN.partition, HIDDEN.offset];
+    case 'changelog':
     case 'table':
     case 'static':
       return [];
@@ -17,7 +18,9 @@ export function identityColumns(node: PlanNode): readonly string[] {
         .flatMap((input) => identityColumns(input.node))
         .map((_, i) => `$i${i}`);
     case 'window':
-      return [...identityColumns(node.input), 'window_start'];
+      return [...identityColumns(node.input), 'window_end'];
+    case 'session':
+      return identityColumns(node.input).filter((name) => !/^window_(start|end|time)$/.test(name));
     case 'union': {
       const widths = node.inputs.map((input) => identityColumns(input).length);
       return ['$u', ...Array.from({ length: Math.max(...widths) }, (_, i) => `$i${i}`)];
@@ -41,6 +44,7 @@ export function demandIdentity(node: PlanNode): void {
   node.demand.identity = true;
   switch (node.kind) {
     case 'source':
+    case 'changelog':
     case 'table':
     case 'static':
     case 'aggregate':
@@ -55,6 +59,7 @@ export function demandIdentity(node: PlanNode): void {
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
     case 'window':
+    case 'session':
       return demandIdentity(node.input);
     case 'union':
       return node.inputs.forEach((input) => demandIdentity(input));
@@ -67,8 +72,10 @@ export function demandWatermark(node: PlanNode): void {
   node.demand.watermark = true;
   switch (node.kind) {
     case 'source':
+    case 'changelog':
     case 'table':
     case 'static':
+    case 'session':
     case 'aggregate':
     case 'cogroup':
     case 'match':
@@ -86,15 +93,17 @@ export function demandWatermark(node: PlanNode): void {
 }
 
 /**
- * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join or an
- * aggregation gives is never late: they have refused late rows themselves.
+ * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join, a
+ * session or an aggregation gives is never late: they have refused late rows themselves.
  */
 export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
     case 'source':
       return node.eventTime === undefined ? [] : [node];
+    case 'changelog':
     case 'table':
     case 'static':
+    case 'session':
     case 'aggregate':
     case 'cogroup':
     case 'match':

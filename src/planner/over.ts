@@ -1,6 +1,6 @@
 import { ident } from '../base/sql.ts';
 import {
-  columnRef, expressions, fingerprint, isExpression, nodes, replace, text, walk,
+  columnRef, conjuncts, expressions, fingerprint, isExpression, nodes, replace, text, walk,
   type AstNode, type Expression, type Json,
 } from './ast.ts'; // prettier-ignore
 import type { Block, Item } from './block.ts';
@@ -59,14 +59,43 @@ export async function overNode(block: Block, input: OverInput): Promise<Relation
     }),
   );
   const placeholder = context.nextId('$in');
+  const first = firstOfKey(windows, keys, input.qualify);
   return cogroupNode(context, {
     title: 'over',
+    matters:
+      first === undefined
+        ? undefined
+        : `SELECT * FROM ${ident(placeholder).text} AS ${ident(ALIAS).text} QUALIFY ${await print(context.service, total(first) as Expression)}`,
     inputs: [{ placeholder, node, uses: node.columns.map((column) => column.name), keys: keySql }],
     body: `SELECT ${[...list, ...hidden].join(', ')} FROM ${ident(placeholder).text} AS ${ident(ALIAS).text}${qualify}`,
     keyTimes: times,
     keyOutputs: outputs,
     at: input.at,
   });
+}
+
+const RANKS = new Set(['row_number', 'rank', 'dense_rank']);
+
+/**
+ * `row_number() OVER (PARTITION BY the key ORDER BY …) <= n` where that is the block's only window: while rows are only
+ * added, one that is behind the first n stays there.
+ */
+function firstOfKey(
+  windows: readonly Expression[],
+  keys: readonly Expression[],
+  qualify: Expression | undefined,
+): Expression | undefined {
+  const [window] = windows;
+  if (window === undefined || windows.some((other) => fingerprint(other) !== fingerprint(window))) return undefined;
+  if (!RANKS.has(text(window['function_name'])) || expressions(window['partitions']).length !== keys.length) return undefined; // prettier-ignore
+  for (const condition of conjuncts(qualify ?? null)) {
+    const [left, right] = [condition['left'], condition['right']];
+    if (!isExpression(left) || !isExpression(right) || right.class !== 'CONSTANT') continue;
+    if (fingerprint(left) !== fingerprint(window)) continue;
+    if (condition.type === 'COMPARE_EQUAL') return { ...condition, type: 'COMPARE_LESSTHANOREQUALTO' };
+    if (condition.type === 'COMPARE_LESSTHANOREQUALTO' || condition.type === 'COMPARE_LESSTHAN') return condition;
+  }
+  return undefined;
 }
 
 export const overColumn = (name: string): Expression => columnRef(ALIAS, name);

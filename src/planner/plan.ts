@@ -1,4 +1,4 @@
-import type { SinkPlan, SourcePlan } from '../base/connector.ts';
+import type { ChangeFormat, SinkPlan, SourcePlan } from '../base/connector.ts';
 import type { Column } from '../base/schema.ts';
 
 /**
@@ -7,10 +7,12 @@ import type { Column } from '../base/schema.ts';
  */
 export type PlanNode =
   | SourceNode
+  | ChangelogNode
   | TableNode
   | StaticNode
   | SelectNode
   | WindowNode
+  | SessionNode
   | UnionNode
   | AggregateNode
   | CogroupNode
@@ -26,6 +28,8 @@ export type HoldingNode = RetentionNode | CoalesceNode | GateNode;
  */
 export interface PlanColumn extends Column {
   readonly time?: TimeAttribute | undefined;
+  /** Of a node that changes rows: any change yet to come, of a row or back, has `value + after > watermark`. */
+  readonly settles?: TimeAttribute | undefined;
 }
 
 export interface TimeAttribute {
@@ -61,10 +65,53 @@ export interface SourceNode extends Common {
   readonly connector: string;
   readonly plan: SourcePlan;
   readonly physical: readonly Column[];
-  readonly computed: readonly { readonly name: string; readonly expression: string; readonly type: string }[];
+  readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];
   /** The event time column and how far its watermark trails, microseconds. */
-  readonly eventTime: { readonly column: string; readonly delay: bigint; readonly zoned: boolean } | undefined;
+  readonly eventTime: EventTime | undefined;
+  /**
+   * Set where its records are changes, which a changelog node reads. `envelope`: the columns may stand in an object under
+   * this key. `problem`: SQL over the physical columns for the reason why a record is no change, or NULL.
+   */
+  readonly changes: { readonly envelope: string | undefined; readonly problem: string } | undefined;
+}
+
+export interface ComputedColumn {
+  readonly name: string;
+  readonly expression: string;
+  readonly type: string;
+  /** As the user wrote it, where the expression is another. */
+  readonly written?: string | undefined;
+}
+
+export interface EventTime {
+  readonly column: string;
+  /** The user's own column, where `column` is one made from it. */
+  readonly of?: string | undefined;
+  readonly delay: bigint;
+  readonly zoned: boolean;
+}
+
+/**
+ * The rows that a source's changes come to. Its columns have no time attributes: a row may go long after its time. The
+ * source's watermark still says how far it is (`eventTime`).
+ */
+export interface ChangelogNode extends Common {
+  readonly kind: 'changelog';
+  readonly input: SourceNode;
+  readonly format: ChangeFormat['format'];
+  /** The columns that name a row: the PRIMARY KEY's, or `$key`, the record's own. Without any, rows are a multiset. */
+  readonly key: readonly Column[];
+  /** Over the columns of the input, named as its source: which records bring a row, and its key and columns. */
+  readonly put: ChangeSide;
+  /** Which records take a row away, and its key; without a key its columns. */
+  readonly end: ChangeSide;
+  readonly eventTime: EventTime | undefined;
+}
+
+export interface ChangeSide {
+  readonly when: string;
+  readonly values: readonly { readonly name: string; readonly sql: string }[];
 }
 
 /** A table that INSERT, UPDATE and DELETE change. */
@@ -116,7 +163,7 @@ export interface JoinBounds {
   readonly reach: readonly (readonly bigint[])[];
 }
 
-/** TUMBLE or HOP: each row once for each window that holds it, with window_start, window_end and window_time. */
+/** TUMBLE, HOP or CUMULATE: each row once for each window that holds it, with window_start, window_end and window_time. */
 export interface WindowNode extends Common {
   readonly kind: 'window';
   readonly input: PlanNode;
@@ -124,13 +171,35 @@ export interface WindowNode extends Common {
 }
 
 export interface Window {
-  readonly shape: 'tumble' | 'hop';
+  readonly shape: 'tumble' | 'hop' | 'cumulate';
   readonly column: string;
   readonly zoned: boolean;
-  /** Microseconds; windows begin at multiples of `slide` since 1970-01-01 UTC. */
+  /**
+   * Microseconds. Windows begin at `offset` + multiples of `slide` since 1970-01-01 UTC; those of CUMULATE at `offset` +
+   * multiples of `size`, and end at each multiple of `slide` from there.
+   */
   readonly slide: bigint;
   readonly size: bigint;
+  readonly offset: bigint;
   /** The time attribute of `column`, where it has one. */
+  readonly time: TimeAttribute | undefined;
+}
+
+/**
+ * SESSION: each row once, with window_start, window_end and window_time of the session that holds it. A session is as many
+ * rows of one partition as follow one another at no more than `gap`; it ends `gap` after the last.
+ */
+export interface SessionNode extends Common {
+  readonly kind: 'session';
+  readonly input: PlanNode;
+  readonly column: string;
+  readonly zoned: boolean;
+  /** Microseconds. */
+  readonly gap: bigint;
+  /** What partitions the rows: `$k0`…, each over the input's own columns. */
+  readonly keys: readonly { readonly column: Column; readonly sql: string }[];
+  readonly emit: 'changes' | 'on-window-close';
+  /** The time attribute of `column`, where it has one: without it no session closes. */
   readonly time: TimeAttribute | undefined;
 }
 
@@ -148,6 +217,8 @@ export interface AggregateCall {
   readonly sql: string;
   /** How it merges from partial results; undefined where it must see the rows. */
   readonly merge: AggregateMerge | undefined;
+  /** count(DISTINCT …): its only partial is how many values an epoch's rows bring that the group did not have. */
+  readonly distinct: { readonly argument: string; readonly filter: string | undefined } | undefined;
 }
 
 export interface AggregateMerge {
@@ -169,11 +240,14 @@ export interface AggregateKey {
   readonly role: 'plain' | 'window_start' | 'window_end' | 'window_time';
 }
 
-/** GROUP BY over append-only input. */
+/** GROUP BY over append-only input, or, `weighted`, over changing input by aggregates that can take back. */
 export interface AggregateNode extends Common {
   readonly kind: 'aggregate';
   /** Projects the keys (`$k0`…), the arguments (`$x0`…), filters and the identity. */
   readonly input: SelectNode;
+  readonly weighted: boolean;
+  /** DISTINCT over rows that are only added: a group is given when it is first seen, and never again. */
+  readonly firsts: boolean;
   readonly keys: readonly AggregateKey[];
   readonly calls: readonly AggregateCall[];
   /** Over `$k…` and `$a…`. */
@@ -207,6 +281,11 @@ export interface CogroupNode extends Common {
   readonly inputs: readonly (KeptInput & { readonly keys: readonly string[] })[];
   /** A SELECT over the placeholders: the node's columns, then `$k0`…. */
   readonly body: string;
+  /**
+   * A SELECT of the rows of the one input, which is only ever added to, that can still matter: of the first n of a key none
+   * that is behind them ever will.
+   */
+  readonly matters: string | undefined;
   /** `$k0`… */
   readonly keys: readonly Column[];
   readonly emit: 'changes' | 'on-window-close';
@@ -352,7 +431,9 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
       return node.inputs.map((input) => input.node);
     case 'match':
       return [node.left.node, node.right.node];
+    case 'changelog':
     case 'window':
+    case 'session':
     case 'aggregate':
     case 'retention':
     case 'coalesce':

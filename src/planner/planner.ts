@@ -21,15 +21,14 @@ import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
+import { changelogColumns, writesChanges } from './changelog.ts';
 import { checkLateness, coalesced, readEmitOptions } from './emit-options.ts';
-import { planOf, type MaterializedView, type Plan, type SinkTarget, type SourceNode } from './plan.ts';
+import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
 import { compileQuery } from './query.ts';
-import { refusePrimaryKey } from './refuse-primary-key.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
-import { changelogColumns, writesChanges } from './changelog.ts';
-import { physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
+import { at, physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost, TableHost {
   /** A SELECT that reads no source: bound against the empty tables of views. */
@@ -134,7 +133,6 @@ export class Planner {
     const text = script.text.slice(statement.span.start, statement.span.end);
     switch (statement.kind) {
       case 'create-source':
-        refusePrimaryKey(statement);
         if (statement.word === 'table' && around.targets.has(statement.name.text.toLowerCase()))
           return this.declareSink(statement, text);
         return this.createSource(statement, text);
@@ -165,7 +163,7 @@ export class Planner {
 
   private async createSource(statement: CreateSource, text: string): Promise<void> {
     if (this.catalog.taken(statement.name, statement.ifNotExists)) return;
-    const node: SourceNode = await planSource(this.host, statement);
+    const node = await planSource(this.host, statement);
     this.catalog.add({ kind: 'source', name: statement.name.text, node, statement, text });
   }
 
@@ -442,7 +440,7 @@ export class Planner {
       lateness,
       // What stands in SQL alone is counted apart: the names of operators are shown.
       nextId: (hint) => `${hint}${hint.startsWith('$') ? ++this.placeholders : ++this.ids}`,
-      lookup: async (name, at) => {
+      lookup: async (name, node) => {
         const entry = this.catalog.get(name);
         switch (entry?.kind) {
           case 'source':
@@ -453,13 +451,13 @@ export class Planner {
           case 'materialized':
             return { node: entry.view.node, columns: entry.view.columns };
           case 'sink':
-            throw refuse(context, at, `${name} is a sink: rows go in, none come out`);
+            throw refuse(context, node, `${name} is a sink: rows go in, none come out`);
           case undefined:
             return undefined;
         }
       },
     };
-    const compiled = await compileQuery(context, root);
+    const compiled = await at(query.sql.span, () => compileQuery(context, root));
     if (compiled.node.kind === 'static')
       throw refuse(context, root, 'a view reads from a source; this query reads none');
     if (lateness !== undefined) checkLateness(compiled.node, lateness);

@@ -39,7 +39,7 @@ async function compileInner(context: QueryContext, node: AstNode, lookup: Lookup
     if ((await lookup(text(table['table_name']), table)) !== undefined) return compile(context, node, lookup);
   }
   if (readsWindow(node)) return compile(context, node, lookup);
-  checkExpression(context, node);
+  checkExpression(context, node, { windows: true, subqueries: true });
   const sql = await context.service.printQuery(node);
   const columns = await context.service.describe(raw(sql));
   const id = context.nextId('static');
@@ -71,7 +71,7 @@ function withCtes(context: QueryContext, node: AstNode, outer: Lookup): Lookup {
     let compiled: Promise<Relational> | undefined;
     lookup = async (wanted, at) => {
       if (wanted.toLowerCase() !== name) return before(wanted, at);
-      compiled ??= compile(context, query, before);
+      compiled ??= compileInner(context, query, before);
       const relational = await compiled;
       return {
         ...relational,

@@ -6,9 +6,12 @@ import type { ColumnDefinition, CreateSource, MappedText, Name } from '../parser
 import { columnPath, expressions, isExpression, text } from './ast.ts';
 import type { Connectors } from './catalog.ts';
 import { checkExpression } from './check.ts';
-import { newDemand, refuse, type QueryContext } from './context.ts';
-import type { PlanColumn, SourceNode, TimeAttribute } from './plan.ts';
+import { newDemand, refuse } from './context.ts';
+import { keyColumns, planChanges, refuseKey } from './changes.ts';
+import type { ChangelogNode, PlanColumn, SourceNode, TimeAttribute } from './plan.ts';
+import { parseExpression } from './source-expression.ts';
 import type { SqlService } from './sql-service.ts';
+import { withoutFlinkNames } from './upsert-kafka.ts';
 
 export interface SourceHost {
   readonly service: SqlService;
@@ -18,9 +21,9 @@ export interface SourceHost {
 }
 
 /** Plans a CREATE SOURCE: checks options, types, computed columns and the watermark; touches nothing outside. */
-export async function planSource(host: SourceHost, statement: CreateSource): Promise<SourceNode> {
+export async function planSource(host: SourceHost, statement: CreateSource): Promise<SourceNode | ChangelogNode> {
   const { connector, options } = pickConnector(
-    statement.options,
+    withoutFlinkNames(statement.options),
     statement.name,
     (name) => host.connectors.source(name),
     host.connectors.sourceNames,
@@ -29,9 +32,11 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   const values = checkOptions(options, connector.options, `the ${connector.name} source`, statement.name.span);
   const declared = await physicalColumns(host.service, statement.columns);
   const computedDefinitions = statement.columns.filter((column) => column.kind === 'computed');
+  const primaryKey = keyColumns(statement, declared);
   const plan = connector.plan({
     name: statement.name.text,
     columns: declared,
+    primaryKey,
     computed: computedDefinitions.map((column) => ({
       name: column.name.text,
       expression: raw(column.expression.text),
@@ -54,6 +59,17 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     });
   }
   const eventTime = await watermark(host, statement, visible);
+  if (plan.changes !== undefined)
+    return planChanges(host.service, statement, {
+      connector: connector.name,
+      plan,
+      changes: plan.changes,
+      primaryKey,
+      columns: visible,
+      computed: computedDefinitions,
+      eventTime,
+    });
+  refuseKey(statement);
   const columns = visible.map((column): PlanColumn => {
     const time = timeAttribute(column, eventTime, proctime);
     return time === undefined ? column : { ...column, time };
@@ -68,7 +84,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
       expression: column.expression.text,
       type: types.find((type) => type.name === column.name.text)?.type ?? '',
     })),
-    proctime, eventTime,
+    proctime, eventTime, changes: undefined,
   }; // prettier-ignore
 }
 
@@ -179,7 +195,7 @@ function timeAttribute(
 }
 
 async function checkComputed(host: SourceHost, expression: MappedText): Promise<void> {
-  const { context, parsed } = await parseExpression(host, expression);
+  const { context, parsed } = await parseExpression(host.service, expression);
   checkExpression(context, parsed);
 }
 
@@ -208,7 +224,7 @@ async function watermark(
       hint: `add a computed column, such as t AS CAST(${column.name} AS TIMESTAMP), or epoch_ms(…) for numbers`,
     });
   }
-  const { context, parsed } = await parseExpression(host, definition.expression);
+  const { context, parsed } = await parseExpression(host.service, definition.expression);
   const refusal = (): StreamsqlError =>
     refuse(
       context,
@@ -226,36 +242,6 @@ async function watermark(
   const interval = await host.service.interval(right);
   if (interval === undefined || interval.months !== 0 || interval.micros < 0n) throw refusal();
   return { column: column.name, delay: interval.micros, zoned };
-}
-
-async function parseExpression(
-  host: SourceHost,
-  expression: MappedText,
-): Promise<{ context: QueryContext; parsed: ReturnType<typeof asExpression> }> {
-  const prefix = 'SELECT ';
-  const mapped: MappedText = {
-    text: prefix + expression.text,
-    span: expression.span,
-    origin: (offset) => expression.origin(Math.max(0, offset - prefix.length)),
-  };
-  const node = await host.service.parse(mapped);
-  const context: QueryContext = {
-    service: host.service,
-    text: mapped,
-    root: node,
-    emit: 'changes',
-    emitSpan: undefined,
-    lookup: () => Promise.resolve(undefined),
-    nextId: (hint) => hint,
-  };
-  return { context, parsed: asExpression(expressions(node['select_list'])[0]) };
-}
-
-function asExpression(
-  value: ReturnType<typeof expressions>[number] | undefined,
-): ReturnType<typeof expressions>[number] {
-  if (value === undefined) throw new StreamsqlError('SYNTAX', 'an expression is missing');
-  return value;
 }
 
 /** Gives an error that has no place of its own this one. */

@@ -5,6 +5,7 @@ import {
 import type { QueryContext } from './context.ts';
 import { compileFrom, uncorrelated, type From, type FromEnvironment } from './from.ts';
 import { fromOf, gather, standIn, type Gathered, type Mentioned } from './gather.ts';
+import { correlatedAggregate } from './correlated.ts';
 import { matchNode } from './match-node.ts';
 import { retain } from './retention.ts';
 import { Scope } from './scope.ts';
@@ -41,7 +42,7 @@ export async function unnest(
     current = fromOf(context, gathered);
     for (const condition of plain) others.splice(others.indexOf(condition), 1);
   }
-  const scalars = new Scalars(context, environment, current);
+  const scalars = new Scalars(context, environment, current, mentioned, node);
   let rewritten: AstNode = { ...node, where_clause: and(others) };
   for (const part of parts) rewritten = { ...rewritten, [part]: await scalars.replaceIn(rewritten[part] ?? null) };
   return { from: scalars.from, node: rewritten };
@@ -134,6 +135,8 @@ async function innerSide(
   }
   const relational = await uncorrelated(() => environment.compileQuery(inner));
   const [first] = relational.columns;
+  // Rows compared with rows.
+  if (any && relational.columns.length > 1) throw new NeedsWhole();
   const right: Gathered = {
     node: relational.node,
     relations: [{ relation: { alias: '$q', columns: relational.columns, input: undefined, merged: new Set() }, names: relational.node.columns.map((column) => column.name) }],
@@ -153,9 +156,11 @@ function namesOutside(inner: Scope, outer: Scope, condition: Expression): boolea
 function hasSpecial(context: QueryContext, inner: AstNode): boolean {
   let special = false;
   walk(inner['select_list'] ?? null, (node) => {
+    if (node['class'] === 'SUBQUERY') return false;
     if (node['class'] === 'WINDOW') special = true;
     if (node['class'] === 'FUNCTION' && context.service.functionKind(text(node['function_name'])) === 'aggregate')
       special = true;
+    return true;
   });
   return special;
 }
@@ -165,11 +170,17 @@ class Scalars {
   from: From;
   private readonly context: QueryContext;
   private readonly environment: FromEnvironment;
+  private readonly mentioned: Mentioned;
+  /** Whether the block around them groups: a column of theirs would have to be grouped by. */
+  private readonly grouped: boolean;
 
-  constructor(context: QueryContext, environment: FromEnvironment, from: From) {
+  constructor(context: QueryContext, environment: FromEnvironment, from: From, mentioned: Mentioned, block: AstNode) {
     this.context = context;
     this.environment = environment;
     this.from = from;
+    this.mentioned = mentioned;
+    const aggregates = hasSpecial(context, { select_list: block['select_list'] ?? null });
+    this.grouped = expressions(block['group_expressions']).length > 0 || aggregates || block['aggregate_handling'] === 'FORCE_AGGREGATES'; // prettier-ignore
   }
 
   async replaceIn(value: Json): Promise<Json> {
@@ -185,6 +196,13 @@ class Scalars {
   private async column(subquery: AstNode): Promise<Expression> {
     const inner = isNode(subquery['subquery']) ? subquery['subquery']['node'] : undefined;
     if (subquery['subquery_type'] !== 'SCALAR' || !isNode(inner) || !this.oneRow(inner)) throw new NeedsWhole();
+    const joined = this.grouped
+      ? undefined
+      : await correlatedAggregate(this.context, this.environment, this.from, inner, this.mentioned);
+    if (joined !== undefined) {
+      this.from = joined.from;
+      return joined.value;
+    }
     const relational = await uncorrelated(() => this.environment.compileQuery(inner));
     const [column] = relational.columns;
     if (relational.node.kind === 'static' || column === undefined) throw new NeedsWhole();

@@ -39,6 +39,10 @@ export async function topN(
     title: 'top-n',
     inputs: [{ placeholder, node: current.node, uses: names, keys: [] }],
     body: `SELECT ${list.join(', ')} FROM ${ident(placeholder).text} AS ${ident(ALIAS).text} ORDER BY ${totalOrder(orders, names)}${limit}${offset}`,
+    matters:
+      modifiers.limit === undefined
+        ? undefined
+        : `SELECT * FROM ${ident(placeholder).text} AS ${ident(ALIAS).text} ORDER BY ${totalOrder(orders, names)} LIMIT ${modifiers.limit + (modifiers.offset ?? 0)}`,
     keyTimes: [],
     keyOutputs: new Map(),
     at: modifiers.at,
@@ -59,10 +63,12 @@ async function distinctOn(
   const keys = on.map((_, i) => cell(ALIAS, `$k${i}`));
   const list = shown.map((name) => `${cell(ALIAS, name)} AS ${ident(name).text}`);
   const hidden = keys.map((key, i) => `${key} AS ${ident(`$k${i}`).text}`);
+  const first = `FROM ${ident(placeholder).text} AS ${ident(ALIAS).text} QUALIFY row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${totalOrder(orders, names)}) = 1`;
   return cogroupNode(context, {
     title: 'distinct on',
+    matters: `SELECT * ${first}`,
     inputs: [{ placeholder, node, uses: names, keys: on.map((name) => ident(name).text) }],
-    body: `SELECT ${[...list, ...hidden].join(', ')} FROM ${ident(placeholder).text} AS ${ident(ALIAS).text} QUALIFY row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${totalOrder(orders, names)}) = 1`,
+    body: `SELECT ${[...list, ...hidden].join(', ')} ${first}`,
     keyTimes: on.map((name) => node.columns.find((column) => column.name === name)?.time),
     keyOutputs: new Map(on.map((name, i) => [name, i])),
     at: modifiers.at,

@@ -1,4 +1,5 @@
-import type { SourceConnector } from '../base/connector.ts';
+import { changeFormat, CHANGE_FORMATS } from '../base/change-format.ts';
+import type { SourceConnector, SourcePlan } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 
 /** Connectors that need nothing from outside: unless they are fed, they make their rows themselves. */
@@ -41,12 +42,25 @@ export function standIn(
   };
 }
 
+function changesOf(name: unknown): SourcePlan['changes'] {
+  const format = changeFormat(name);
+  return format === undefined ? undefined : { format, keyed: true };
+}
+
 const FEED: SourceConnector = {
   name: 'feed',
   doc: 'rows that a test feeds',
-  options: {},
-  plan: ({ columns }) => ({
+  options: {
+    format: {
+      type: 'choice',
+      values: ['json', ...CHANGE_FORMATS],
+      default: 'json',
+      doc: 'what its records are: rows (json), or changes of rows',
+    },
+  },
+  plan: ({ columns, options }) => ({
     columns,
+    changes: changesOf(options['format']),
     bounded: false,
     strict: false,
     open: () => {

@@ -19,7 +19,16 @@ export function planKafka(
     valueSpan: NOWHERE,
   }));
   const checked = checkOptions(given, kafkaSource.options, 'a kafka source', NOWHERE);
-  const declaration = { name: 's', columns, computed: [], options: checked, span: NOWHERE, cwd: '.', stem: 'test' };
+  const declaration = {
+    name: 's',
+    columns,
+    primaryKey: [],
+    computed: [],
+    options: checked,
+    span: NOWHERE,
+    cwd: '.',
+    stem: 'test',
+  };
   return kafkaSource.plan(declaration);
 }
 

@@ -16,6 +16,7 @@ export function planSource(
   return connector.plan({
     name: 'source',
     columns: [],
+    primaryKey: [],
     computed: [],
     options: checkOptions(written, connector.options, `the ${connector.name} source`, SPAN),
     span: SPAN,

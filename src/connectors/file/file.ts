@@ -27,6 +27,7 @@ export function planFile(declaration: SourceDeclaration, longestRecord: number):
   const settings = fileSettings(declaration);
   return {
     columns,
+    changes: settings.changes,
     bounded: true,
     strict: settings.strict,
     open(context) {

@@ -1,4 +1,5 @@
-import type { CsvDialect, SourceDeclaration } from '../../base/connector.ts';
+import { changeFormat, CHANGE_FORMATS, CHANGE_FORMATS_DOC } from '../../base/change-format.ts';
+import type { ChangeFormat, CsvDialect, SourceDeclaration } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs, OptionValues } from '../../base/options.ts';
 
@@ -10,13 +11,13 @@ export const FILE_OPTIONS = {
   },
   format: {
     type: 'choice',
-    values: ['json', 'csv', 'parquet'],
-    doc: 'json (one object a line), csv or parquet; by default what the extension says',
+    values: ['json', 'csv', 'parquet', ...CHANGE_FORMATS],
+    doc: `json (one object a line), csv or parquet; by default what the extension says; ${CHANGE_FORMATS_DOC}, one a line`,
   },
   compression: {
     type: 'choice',
     values: ['auto', 'none', 'gzip'],
-    doc: 'of json and csv; auto (the default) looks at the first bytes of each file',
+    doc: 'of all but parquet; auto (the default) looks at the first bytes of each file',
   },
   strict: {
     type: 'boolean',
@@ -37,6 +38,7 @@ export interface FileSettings {
   readonly patterns: string;
   readonly compression: Compression;
   readonly strict: boolean;
+  readonly changes: ChangeFormat | undefined;
   readonly format:
     | { readonly kind: 'json' | 'parquet' }
     | { readonly kind: 'csv'; readonly header: boolean; readonly quoting: Omit<CsvDialect, 'header'> };
@@ -58,7 +60,10 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
   const patterns = text(options, 'path') ?? '';
   if (patterns.trim() === '') throw fail('path is empty', FILE_OPTIONS.path.doc);
   const extension = extensionOf(patterns);
-  const kind = formatOf(text(options, 'format')) ?? (extension === undefined ? undefined : EXTENSIONS[extension]);
+  const changes = changeFormat(options['format']);
+  const kind =
+    (changes === undefined ? formatOf(text(options, 'format')) : 'json') ??
+    (extension === undefined ? undefined : EXTENSIONS[extension]);
   if (kind === undefined)
     throw fail(
       `the format of '${patterns}' cannot be told from its extension`,
@@ -73,6 +78,7 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
     patterns,
     compression: compressionOf(text(options, 'compression')),
     strict: options['strict'] === true,
+    changes: changes === undefined ? undefined : { format: changes, keyed: false },
     format:
       kind === 'csv'
         ? { kind, header: options['header'] !== false, quoting: quotingOf(options, extension === 'tsv', fail) }

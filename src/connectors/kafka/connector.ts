@@ -1,3 +1,4 @@
+import { changeFormat, CHANGE_FORMATS, CHANGE_FORMATS_DOC } from '../../base/change-format.ts';
 import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
@@ -10,9 +11,9 @@ const OPTIONS = {
   topic: { type: 'string', required: true, doc: 'the topic to read' },
   format: {
     type: 'choice',
-    values: ['json', 'raw'],
+    values: ['json', 'raw', ...CHANGE_FORMATS],
     default: 'json',
-    doc: 'json: each value is one JSON object; raw: each value is the text of the only column, a VARCHAR',
+    doc: `json: each value is one JSON object; raw: each value is the text of the only column, a VARCHAR; ${CHANGE_FORMATS_DOC}`,
   },
   start: {
     type: 'choice',
@@ -46,8 +47,10 @@ export const kafkaSource: SourceConnector = {
   plan(declaration: SourceDeclaration): SourcePlan {
     const { columns, options } = declaration;
     const settings = readSettings(declaration);
+    const changes = changeFormat(options['format']);
     return {
       columns,
+      changes: changes === undefined ? undefined : { format: changes, keyed: true },
       bounded: settings.bounded,
       strict: options['strict'] === true,
       open: (context) => new KafkaReader(settings, context),
@@ -102,6 +105,8 @@ function readLayout(declaration: SourceDeclaration): Layout {
   const [only, ...others] = columns;
   if (only === undefined)
     throw refuse(declaration, `source ${name} declares no columns`, 'a topic has no schema of its own');
+  const changes = changeFormat(options['format']);
+  if (changes !== undefined) return changesLayout(changes, declaration.primaryKey);
   if (options['format'] !== 'raw') return { format: 'json' };
   if (others.length === 0 && only.type.toUpperCase() === 'VARCHAR') return rawLayout(only.name);
   throw refuse(
@@ -109,6 +114,14 @@ function readLayout(declaration: SourceDeclaration): Layout {
     "format = 'raw' takes one column, a VARCHAR",
     'for example: CREATE SOURCE lines (line VARCHAR)',
   );
+}
+
+/** The key tells which row an upsert means; of Debezium's records only those without `before` need it. */
+function changesLayout(changes: 'debezium' | 'upsert', primaryKey: readonly string[]): Layout {
+  const [first, ...others] = primaryKey;
+  if (first === undefined) return { format: 'keyed', key: { kind: changes === 'debezium' ? 'unread' : 'any' } };
+  const only = changes === 'upsert' && others.length === 0 ? first : undefined;
+  return { format: 'keyed', key: { kind: 'object', only } };
 }
 
 function refuse({ span }: SourceDeclaration, message: string, hint?: string): StreamsqlError {

@@ -1,11 +1,14 @@
 import { gunzipSync } from 'node:zlib';
 import { StreamsqlError } from '../../base/errors.ts';
+import { addKeyed, type KeyedLayout } from './keyed-lines.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { isBlank, joinLines, TEXT_GROWTH, writeText } from './value.ts';
 
-/** How a record's value becomes a line of JSON: as it stands, or as the text of one column. */
+/** How a record becomes a line of JSON: its value as it stands, as the text of one column, or with its key. */
 export type Layout =
-  { readonly format: 'json' } | { readonly format: 'raw'; readonly prefix: Buffer; readonly suffix: Buffer };
+  | { readonly format: 'json' }
+  | { readonly format: 'raw'; readonly prefix: Buffer; readonly suffix: Buffer }
+  | KeyedLayout;
 
 /** The layout of `format = 'raw'`: each value is the text of this column. */
 export function rawLayout(column: string): Layout {
@@ -104,6 +107,7 @@ function readRecords(
   const from = log.parsedTo;
   const stop = log.stop ?? Infinity;
   const json = layout.format === 'json';
+  const keyed = layout.format === 'keyed';
   const segment = json ? log.room(end - start + count, count) : undefined;
   let p = start;
   let v: number;
@@ -119,6 +123,7 @@ function readRecords(
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
     const key = (v >>> 1) ^ -(v & 1);
+    const keyAt = p;
     if (key > 0) p += key;
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
@@ -126,7 +131,10 @@ function readRecords(
     const valueEnd = length > 0 ? p + length : p;
     if (valueEnd > end) throw corrupt(log, offset);
     if (offset >= from && offset < stop) {
-      if (length < 0) log.reject(offset, null, 'null value');
+      if (keyed) {
+        const keyBytes = key < 0 ? undefined : buffer.subarray(keyAt, keyAt + key);
+        addKeyed(keyBytes, length < 0 ? undefined : buffer.subarray(p, valueEnd), offset, log, layout);
+      } else if (length < 0) log.reject(offset, null, 'null value');
       else if (segment === undefined) addText(buffer, p, valueEnd, offset, log, layout);
       else if (length === 0) log.reject(offset, EMPTY, 'empty value');
       else {

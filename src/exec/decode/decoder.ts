@@ -14,7 +14,7 @@ import { decodeSelect } from './select.ts';
 /**
  * Bytes to a delta table: makes `table` (replacing one of that name) with a row for each record of `chunks`, in order,
  * that decodes; the others are dead letters. Two statements where every record is good and there is an event time.
- * The chunks are not released. Throws DATA for the first bad record where the plan is strict.
+ * The chunks are not released. Sources may be decoded on one connection at the same time. Throws DATA for the first bad record where the plan is strict.
  */
 export async function decode(
   connection: DuckConnection,
@@ -111,10 +111,16 @@ async function timesOf(
   let block = 0;
   let row = 0;
   for (const { s, lo, hi, n, timed } of found) {
-    // epoch_us of an infinite time is NULL.
-    if (typeof lo !== 'bigint' || typeof hi !== 'bigint' || n !== timed) return { times: [], bad: true };
     while (Number(s) >= (blocks[block + 1]?.firstStretch ?? Infinity)) block++;
     const rows = Number(n);
+    // A change without a time of its own is none to wait for; an infinite one was refused before.
+    if (plan.changes !== undefined && (typeof lo !== 'bigint' || typeof hi !== 'bigint')) {
+      row += rows;
+      continue;
+    }
+    // epoch_us of an infinite time is NULL.
+    if (typeof lo !== 'bigint' || typeof hi !== 'bigint' || (n !== timed && plan.changes === undefined))
+      return { times: [], bad: true };
     times.push({ partition: blocks[block]?.partition ?? 0, firstRow: row, rows, min: lo, max: hi });
     row += rows;
   }

@@ -4,11 +4,12 @@ import { ident, sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { shorten } from './json-scan.ts';
 import type { DeadLetter, DecodePlan } from './plan.ts';
-import { mergeBatches, reading, type Batch } from './read.ts';
+import { envelopeType, mergeBatches, reading, type Batch } from './read.ts';
 import { csvRecords } from './records-csv.ts';
 import { jsonRecords } from './records-json.ts';
 import { queryRecords } from './records-query.ts';
 import type { Records } from './records.ts';
+import { BLAMED } from './blame.ts';
 import { VERDICT, verdictSelect } from './select.ts';
 import { parseType } from './type.ts';
 
@@ -74,6 +75,8 @@ async function judge(
   records: readonly Records[],
 ): Promise<void> {
   const columns = plan.columns.map(({ name, type }) => ({ name, type: parseType(type) }));
+  const envelope = plan.changes?.envelope;
+  if (envelope !== undefined) columns.push({ name: envelope, type: envelopeType(plan) });
   const table = ident(`$verdicts ${plan.source}`);
   let watched: 'watch' | 'kept' = 'watch';
   for (;;) {
@@ -138,9 +141,11 @@ function exactColumns(plan: DecodePlan): ReadonlySet<string> {
 }
 
 function reasonOf(plan: DecodePlan, verdict: number, text: unknown): string {
+  if (verdict === VERDICT.problem) return String(text);
   if (verdict === VERDICT.eventTime) return `the event time ${plan.eventTime ?? ''} is NULL or infinite`;
   const physical = plan.columns[verdict - 1];
+  if (physical !== undefined && String(text).startsWith(BLAMED)) return String(text).slice(BLAMED.length);
   if (physical !== undefined) return `column ${physical.name}: '${shorten(String(text))}' is no ${physical.type}`;
   const computed = plan.computed[verdict - 1 - plan.columns.length];
-  return `computed column ${computed?.name ?? ''} fails: ${shorten(computed?.expression.text ?? '', 100)}`;
+  return `computed column ${computed?.name ?? ''} fails: ${shorten(computed?.written ?? computed?.expression.text ?? '', 100)}`;
 }

@@ -10,13 +10,29 @@ export interface DecodePlan {
   /** The physical columns, in order, with DuckDB types. */
   readonly columns: readonly Column[];
   /** Evaluated over the physical columns only. */
-  readonly computed: readonly { readonly name: string; readonly expression: Sql; readonly type: string }[];
+  readonly computed: readonly {
+    readonly name: string;
+    readonly expression: Sql;
+    readonly type: string;
+    /** How reasons show it; by default the expression. */
+    readonly written?: string | undefined;
+  }[];
   /** TIMESTAMP columns stamped with the epoch's clock. */
   readonly proctime: readonly string[];
   /** The watermark's column (physical or computed, TIMESTAMP or TIMESTAMPTZ): NULL or infinite makes a dead letter. */
   readonly eventTime: string | undefined;
+  /** Set where records are changes. */
+  readonly changes?: ChangeRecords | undefined;
   /** Whether to add `$p INTEGER` and `$o BIGINT`, the record's partition and offset. */
   readonly identity: boolean;
+}
+
+/** Records that are changes of rows: not each has an event time, and what makes one bad is more than its types. */
+export interface ChangeRecords {
+  /** The columns may stand inside an object under this key instead. JSON only. */
+  readonly envelope: string | undefined;
+  /** The reason why a record is bad, or NULL, over the physical columns. It covers the event time too. */
+  readonly problem: Sql;
 }
 
 /** What became of the chunks. The table's columns are the physical, the computed, the proctime ones, then the identity. */

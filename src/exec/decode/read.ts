@@ -109,12 +109,27 @@ function readJson(plan: DecodePlan, batch: Batch & { kind: 'json' }): BatchReadi
     };
   });
   const wanted = columns.map(({ name, type }) => sql`${name}: ${readType(type)}`);
+  const envelope = plan.changes?.envelope;
+  if (envelope !== undefined) wanted.push(sql`${envelope}: ${readType(envelopeType(plan))}`);
   if (wanted.length === 0) wanted.push(sql`${NOTHING}: 'VARCHAR'`);
   const size = batch.longest > JSON_LIMIT ? sql`, maximum_object_size = ${batch.longest + 1024}` : raw('');
-  return {
-    columns,
-    from: sql`read_json([${literals(batch.paths)}], format = 'newline_delimited', records = true, columns = {${join(wanted)}}${size})`,
-  };
+  const from = sql`read_json([${literals(batch.paths)}], format = 'newline_delimited', records = true, columns = {${join(wanted)}}${size})`;
+  return { columns, from: envelope === undefined ? from : opened(envelope, columns, from) };
+}
+
+/** Each column from the record itself or from inside its envelope. */
+function opened(envelope: string, columns: readonly Reading[], from: Sql): Sql {
+  const values = columns.map(({ name }) => {
+    const own = name.startsWith('$') ? ident(name) : sql`coalesce(${ident(name)}, ${ident(envelope, name)})`;
+    return sql`${own} AS ${ident(name)}`;
+  });
+  return sql`(SELECT ${join(values)} FROM ${from})`;
+}
+
+/** The type of the object that the columns may stand in; what the connector adds stands outside. */
+export function envelopeType(plan: DecodePlan): TypeTree {
+  const inside = plan.columns.filter(({ name }) => !name.startsWith('$'));
+  return parseType(`STRUCT(${inside.map(({ name, type }) => `${ident(name).text} ${type}`).join(', ')})`);
 }
 
 function readCsv(plan: DecodePlan, batch: Batch & { kind: 'csv' }): BatchReading {

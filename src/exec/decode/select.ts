@@ -1,10 +1,12 @@
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
+import { blame } from './blame.ts';
 import type { DecodePlan } from './plan.ts';
 import { reading, type Batch, type BatchReading, type Reading } from './read.ts';
 
 /**
  * The rows of the batches as the plan's table has them. It fails where any record does not fit; `guarded` makes it fail
- * also for a record that is `null` (which reads as a row of NULLs) and for a number whose digits a double lost.
+ * also for a record that is `null` (which reads as a row of NULLs), for a number whose digits a double lost, and for a
+ * change that says nothing that can be done.
  */
 export function decodeSelect(plan: DecodePlan, batches: readonly Batch[], clock: bigint, guarded: boolean): Sql {
   const physical = unionAll(
@@ -15,7 +17,11 @@ export function decodeSelect(plan: DecodePlan, batches: readonly Batch[], clock:
     ({ name, expression, type }) => sql`CAST((${expression}) AS ${raw(type)}) AS ${ident(name)}`,
   );
   const stamped = plan.proctime.map((name) => sql`${timestamp(clock)} AS ${ident(name)}`);
-  const columns = [...plan.columns.map(({ name }) => ident(name)), ...computed, ...stamped];
+  const physicals = plan.columns.map(({ name }) => ident(name));
+  const [head] = physicals;
+  if (guarded && plan.changes !== undefined && head !== undefined)
+    physicals[0] = sql`CASE WHEN (${plan.changes.problem}) IS NOT NULL THEN error('problem') ELSE ${head} END AS ${head}`;
+  const columns = [...physicals, ...computed, ...stamped];
   return sql`SELECT ${join(columns)} FROM (${from}) AS ${ident(plan.source)}`;
 }
 
@@ -39,7 +45,7 @@ const noRows = (plan: DecodePlan): Sql =>
   sql`SELECT ${join([raw('1 AS "$row"'), ...plan.columns.map(({ name, type }) => sql`CAST(NULL AS ${raw(type)}) AS ${ident(name)}`)])} WHERE false`;
 
 /** What `verdictSelect` says of a record besides the number of the column that does not fit, from 1. */
-export const VERDICT = { good: 0, lostDigits: -1, eventTime: -2 } as const;
+export const VERDICT = { good: 0, lostDigits: -1, eventTime: -2, problem: -3 } as const;
 
 /**
  * One row for each record: `v`, the verdict, and `t`, the text of the first column that does not fit (columns are
@@ -52,12 +58,15 @@ export function verdictSelect(plan: DecodePlan, batches: readonly Batch[], digit
 
 function verdictOf(plan: DecodePlan, { columns, from }: BatchReading, watch: boolean): Sql {
   const lost = watch ? columns.flatMap((column) => column.lostDigits ?? []) : [];
-  const misfits = columns.map((column, i) => ({ when: misfit(column), code: i + 1, text: column.raw }));
+  const misfits = columns.map((column, i) => ({ when: misfit(column), code: i + 1, text: column.raw, column }));
   const cases = [
     ...(lost.length === 0 ? [] : [sql`WHEN ${join(lost, ' OR ')} THEN ${VERDICT.lostDigits}`]),
     ...misfits.map(({ when, code }) => sql`WHEN ${when} THEN ${code}`),
   ];
-  const texts = misfits.map(({ when, text }) => sql`WHEN ${when} THEN left(CAST(${text} AS VARCHAR), 100)`);
+  const texts = misfits.map(({ when, text, column }) => {
+    const shown = sql`left(CAST(${text} AS VARCHAR), 100)`;
+    return sql`WHEN ${when} THEN ${plan.changes === undefined ? shown : sql`coalesce(${blame(column)}, ${shown})`}`;
+  });
   const values = columns.map((column) => sql`${attempt(column)} AS ${ident(column.name)}`);
   const inner = sql`SELECT ${join([sql`${caseOf(cases, raw('0'))} AS "$v"`, sql`${caseOf(texts, raw('NULL'))} AS "$t"`, ...values])} FROM ${from}`;
   const later = plan.computed.map(
@@ -66,8 +75,11 @@ function verdictOf(plan: DecodePlan, { columns, from }: BatchReading, watch: boo
   );
   const time = eventTime(plan);
   if (time !== undefined) later.push(sql`WHEN ${time} IS NULL OR NOT isfinite(${time}) THEN ${VERDICT.eventTime}`);
+  const problem = plan.changes?.problem;
+  if (problem !== undefined) later.push(sql`WHEN (${problem}) IS NOT NULL THEN ${VERDICT.problem}`);
   const outer = caseOf([raw('WHEN "$v" <> 0 THEN "$v"'), ...later], raw('0'));
-  return sql`SELECT CAST(${outer} AS INTEGER) AS v, CAST("$t" AS VARCHAR) AS t FROM (${inner}) AS ${ident(plan.source)}`;
+  const text = problem === undefined ? raw('"$t"') : sql`CASE WHEN "$v" <> 0 THEN "$t" ELSE (${problem}) END`;
+  return sql`SELECT CAST(${outer} AS INTEGER) AS v, CAST(${text} AS VARCHAR) AS t FROM (${inner}) AS ${ident(plan.source)}`;
 }
 
 /** Whether the raw value does not become one of the column's type. */
@@ -80,7 +92,7 @@ const attempt = (column: Reading): Sql =>
   column.scalar ? column.value('TRY_CAST') : sql`TRY(${column.value('CAST')})`;
 
 function eventTime(plan: DecodePlan): Sql | undefined {
-  if (plan.eventTime === undefined) return undefined;
+  if (plan.eventTime === undefined || plan.changes !== undefined) return undefined;
   const computed = plan.computed.find(({ name }) => name === plan.eventTime);
   if (computed === undefined) return ident(plan.eventTime);
   return sql`TRY(CAST((${computed.expression}) AS ${raw(computed.type)}))`;

@@ -5,6 +5,9 @@ import { LATENESS } from './operator.ts';
 
 type Partial = NonNullable<AggregateCall['merge']>['partials'][number];
 
+/** How many rows a group of changing input has. */
+const COUNT: Partial = { name: '$cnt', sql: 'sum("$n")', merge: 'sum' };
+
 /** The statements of GROUP BY: one place that knows the columns of its state. See aggregate.ts for what they are for. */
 export class AggregateSql {
   private readonly node: AggregateNode;
@@ -35,7 +38,12 @@ export class AggregateSql {
   }
 
   private get partials(): readonly Partial[] {
-    return this.node.calls.flatMap((call) => call.merge?.partials ?? []);
+    return [...this.node.calls.flatMap((call) => call.merge?.partials ?? []), ...(this.node.weighted ? [COUNT] : [])];
+  }
+
+  /** Groups of which nothing is left. */
+  get gone(): Sql {
+    return sql`${ident(COUNT.name)} = 0`;
   }
 
   /** One epoch's rows as partial results: by pane for HOP, else by group. */
@@ -116,7 +124,8 @@ export class AggregateSql {
   fromMerged(groups: Sql): Sql {
     const keys = this.groupColumns.map((name) => ident(name));
     const results = this.node.calls.map((call) => sql`${raw(call.merge?.final ?? 'NULL')} AS ${ident(call.name)}`);
-    return sql`SELECT ${join([...keys, ...results])} FROM ${groups}`;
+    const count = this.node.weighted ? [ident(COUNT.name)] : [];
+    return sql`SELECT ${join([...keys, ...results, ...count])} FROM ${groups}`;
   }
 
   /** What the node gives for groups that are complete: the outputs of those that HAVING lets through. */
@@ -128,7 +137,9 @@ export class AggregateSql {
 
   /** What the node gives for groups that were touched: all outputs, the group's key, and whether HAVING keeps it. */
   changedOutput(groups: Sql): Sql {
-    const keep = this.node.having === undefined ? raw('true') : sql`coalesce(${raw(this.node.having)}, false)`;
+    const having = this.node.having === undefined ? raw('true') : sql`coalesce(${raw(this.node.having)}, false)`;
+    const there = this.node.weighted && this.groupColumns.length > 0;
+    const keep = there ? sql`(${having} AND ${ident(COUNT.name)} > 0)` : having;
     const keys = this.groupColumns.map((name) => ident(name));
     return sql`SELECT ${join([...this.outputs(), ...keys, sql`${keep} AS "$keep"`])} FROM (${this.withRoles(groups)})`;
   }
@@ -156,11 +167,11 @@ export class AggregateSql {
   }
 
   private start(window: Window): Sql {
-    return bucket(window.slide, raw('"$t"'), window.zoned);
+    return bucket(window.slide, raw('"$t"'), window);
   }
 
   private paneColumns(window: Window, late: boolean): readonly Sql[] {
-    const pane = sql`${bucket(paneOf(window), raw('"$t"'), window.zoned)} AS "$pane"`;
+    const pane = sql`${bucket(paneOf(window), raw('"$t"'), window)} AS "$pane"`;
     const none = sql`${timestampNull(window)} AS "$ms"`;
     return [pane, late ? this.leastStart(window) : none];
   }
@@ -169,7 +180,7 @@ export class AggregateSql {
   private leastStart(window: Window): Sql {
     const watermark = ident(LATENESS.watermark);
     const after = micros(this.node.close?.after ?? 0n);
-    const least = sql`${bucket(window.slide, sql`${watermark} - ${after}`, window.zoned)} + ${micros(window.slide)}`;
+    const least = sql`${bucket(window.slide, sql`${watermark} - ${after}`, window)} + ${micros(window.slide)}`;
     return sql`CASE WHEN ${this.accepted(firstStart(window, raw('"$t"')))} THEN NULL ELSE ${least} END AS "$ms"`;
   }
 

@@ -7,6 +7,7 @@ import { StateTable } from '../state.ts';
 import { consolidated } from '../weights.ts';
 import { bucket, floorTo } from '../windows.ts';
 import { AggregateSql } from './aggregate-sql.ts';
+import { DistinctValues } from './distinct-values.ts';
 import {
   anyLate, deltaTable, END_OF_TIME, stateTable,
   type EpochClock, type Explanation, type Operator, type OperatorContext,
@@ -27,8 +28,11 @@ export class AggregateOperator implements Operator {
   readonly sql: AggregateSql;
   private readonly context: OperatorContext;
   private readonly state: StateTable;
+  private readonly values: DistinctValues;
   private produced = false;
   private signedRows = false;
+  /** Whether the output table holds rows, of this epoch or one before. */
+  private filled = false;
   /** The one group without keys is given out before any input: in the first epoch. */
   private unseen = true;
   /** Groups up to here have been given out; microseconds. */
@@ -39,6 +43,7 @@ export class AggregateOperator implements Operator {
     this.node = node;
     this.sql = new AggregateSql(node);
     this.state = new StateTable(context.session, node.id, stateTable(node.id));
+    this.values = new DistinctValues(context, node, this.sql.groupColumns);
   }
 
   private get onClose(): boolean {
@@ -73,7 +78,7 @@ export class AggregateOperator implements Operator {
 
   /** Whether anyone but a view reads the changes. */
   private get readSigned(): boolean {
-    return !this.onClose && this.context.isRead(this.node);
+    return !this.node.appendOnly && this.context.isRead(this.node);
   }
 
   private get touched(): Sql {
@@ -86,10 +91,11 @@ export class AggregateOperator implements Operator {
     if (!this.sql.merges) await this.state.create(this.sql.keptRows(rows, this.rowColumns, false));
     else if (this.onClose) await this.state.create(this.sql.partial(rows, false));
     else await this.state.create(this.sql.merged(this.asGroups(sql`(${this.sql.partial(rows, false)})`)));
+    await this.values.open(this.sql.exploded(rows));
     if (this.sql.merges && this.global) await this.addGlobal(rows, false);
     await this.write(
-      this.onClose
-        ? sql`${this.closing(undefined)} LIMIT 0`
+      this.node.appendOnly
+        ? sql`${this.onClose ? this.closing(undefined) : this.given(this.state.name)} LIMIT 0`
         : sql`${this.allGroups()}${this.global ? sql`` : sql` LIMIT 0`}`,
     );
     this.produced = this.global;
@@ -133,6 +139,11 @@ export class AggregateOperator implements Operator {
       this.signedRows = this.produced;
     }
     await this.advance();
+    // Whoever reads it together with others asks for it in every epoch.
+    if (this.node.appendOnly && !this.produced && this.filled) {
+      await this.run(sql`TRUNCATE ${this.output}`);
+      this.filled = false;
+    }
   }
 
   private async append(rows: Sql, late: boolean): Promise<void> {
@@ -144,19 +155,22 @@ export class AggregateOperator implements Operator {
   private async change(rows: Sql, late: boolean, first: boolean): Promise<void> {
     const run = (statement: Sql): Promise<number> => this.run(statement);
     const { readSigned } = this;
+    if (this.node.firsts) return this.giveFirsts(rows, late);
+    const added = this.values.any ? await this.values.take(this.acceptedRows(rows, late)) : [];
     if (readSigned && this.global && !first)
       await run(sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.output}`);
     if (this.sql.merges && this.global) {
-      await this.addGlobal(rows, late);
+      await this.addGlobal(rows, late, added);
       await this.write(this.allGroups());
     } else if (this.sql.merges) {
-      await run(sql`CREATE OR REPLACE TABLE ${this.touched} AS ${this.epochGroups(rows, late)}`);
+      await run(sql`CREATE OR REPLACE TABLE ${this.touched} AS ${this.epochGroups(rows, late, added)}`);
       if (readSigned)
         await run(
           sql`CREATE OR REPLACE TABLE ${this.before} AS ${this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`))}`,
         );
       await this.state.merge(this.sql.mergeInto(this.state.name, this.touched));
       await this.write(this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`)));
+      if (this.node.weighted) await this.state.evict(this.sql.gone);
     } else {
       const columns = this.sql.groupColumns.map((name) => ident(name));
       const epochRows = deltaTable(`${this.node.id}$rows`);
@@ -180,9 +194,29 @@ export class AggregateOperator implements Operator {
     this.produced = true;
   }
 
-  private epochGroups(rows: Sql, late: boolean): Sql {
+  private epochGroups(rows: Sql, late: boolean, added: readonly Sql[] = []): Sql {
     const partial = this.sql.partial(rows, late);
+    if (added.length > 0) return this.sql.merged(sql`(${join([partial, ...added], ' UNION ALL BY NAME ')})`);
     return this.sql.panes ? this.sql.merged(this.asGroups(sql`(${partial})`)) : partial;
+  }
+
+  /** The input's rows that count, with the columns of their group. */
+  private acceptedRows(rows: Sql, late: boolean): Sql {
+    const all = this.sql.exploded(rows);
+    return late ? sql`(SELECT * FROM ${all} WHERE ${this.sql.accepted(raw('"$w"'))})` : all;
+  }
+
+  /** DISTINCT: the groups that were not there before. */
+  private async giveFirsts(rows: Sql, late: boolean): Promise<void> {
+    await this.run(
+      sql`CREATE OR REPLACE TABLE ${this.touched} AS SELECT p.* FROM (${this.epochGroups(rows, late)}) AS p ANTI JOIN ${this.state.name} AS s ON ${this.sql.sameGroup('p', 's')}`,
+    );
+    await this.state.append(sql`SELECT * FROM ${this.touched}`);
+    await this.write(this.given(this.touched));
+  }
+
+  private given(groups: Sql): Sql {
+    return this.sql.closedOutput(this.sql.fromMerged(groups), this.node.demand.identity);
   }
 
   /** Pane partials as those of windows; all else is by group already. */
@@ -195,8 +229,9 @@ export class AggregateOperator implements Operator {
   }
 
   /** Without keys there is one group, also before any input: its state is one row. */
-  private async addGlobal(rows: Sql, late: boolean): Promise<void> {
-    const both = sql`(SELECT * FROM ${this.state.name} UNION ALL ${this.sql.partial(rows, late)})`;
+  private async addGlobal(rows: Sql, late: boolean, added: readonly Sql[] = []): Promise<void> {
+    const parts = [sql`SELECT * FROM ${this.state.name}`, this.sql.partial(rows, late), ...added];
+    const both = sql`(${join(parts, ' UNION ALL BY NAME ')})`;
     await this.context.session.run(
       this.node.id,
       sql`CREATE OR REPLACE TABLE ${this.state.name} AS ${this.sql.merged(both)}`,
@@ -213,6 +248,7 @@ export class AggregateOperator implements Operator {
   private async write(select: Sql): Promise<void> {
     const rows = await this.context.session.run(this.node.id, sql`CREATE OR REPLACE TABLE ${this.output} AS ${select}`);
     this.produced = rows > 0;
+    this.filled = rows > 0;
   }
 
   /** Gives out and drops the groups that the watermark has completed. */
@@ -229,13 +265,14 @@ export class AggregateOperator implements Operator {
     if (this.onClose) await this.write(this.closing(end ? undefined : limit, before));
     const complete = end ? raw('true') : this.complete(limit);
     await this.state.evict(complete);
+    if (this.values.any) await this.values.evict(complete);
     if (this.readSigned && !this.sql.merges) await this.run(sql`DELETE FROM ${this.last} WHERE ${complete}`);
   }
 
   /** The last window start, or key, that is complete at a watermark. */
   private limit(watermark: bigint, after: bigint): bigint {
     const window = this.sql.window;
-    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide);
+    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide, window.offset);
   }
 
   /** The complete groups' output; `upTo` undefined: all of them. */
@@ -257,7 +294,7 @@ export class AggregateOperator implements Operator {
   private complete(limit: bigint): Sql {
     const window = this.sql.window;
     if (window !== undefined && this.sql.panes && this.onClose) {
-      return sql`${bucket(window.slide, raw('"$pane"'), window.zoned)} <= ${timestamp(limit, window.zoned)}`;
+      return sql`${bucket(window.slide, raw('"$pane"'), window)} <= ${timestamp(limit, window.zoned)}`;
     }
     const column = this.node.close?.column ?? '$w';
     const type = this.node.keys.find((key) => key.name === column)?.type;
@@ -271,7 +308,7 @@ export class AggregateOperator implements Operator {
   }
 
   delta(): Sql {
-    return this.onClose ? this.output : this.signed;
+    return this.node.appendOnly ? this.output : this.signed;
   }
 
   /** Of a live node, the touched groups as they are now: its columns, the group's key, and whether it is there, `$keep`. */

@@ -27,7 +27,7 @@ export class CoalesceOperator implements Operator {
 
   async step(epoch: EpochClock): Promise<void> {
     const { held } = this;
-    const multiple = floorTo(epoch.stamped, this.node.every);
+    const multiple = floorTo(epoch.stamped, this.node.every, 0n);
     // The first epoch brings what there is without any input, the last all that there will be.
     const whole = this.upTo === undefined || epoch.last;
     const passed = this.upTo !== undefined && multiple > this.upTo;

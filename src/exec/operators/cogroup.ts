@@ -87,7 +87,9 @@ export class CogroupOperator implements Operator {
     for (const side of this.sides) await this.accept(side);
     const any = this.sides.some((side) => side.rows);
     if (any && !this.onClose && this.keyed) await this.touch();
-    for (const side of this.sides) await side.append();
+    if (this.node.matters !== undefined) {
+      if (any) await this.keepWhatMatters(this.node.matters);
+    } else for (const side of this.sides) await side.append();
     if (!this.onClose && (any || (this.first && !this.keyed))) await this.recompute();
     this.first = false;
     await this.advance();
@@ -111,6 +113,26 @@ export class CogroupOperator implements Operator {
     await this.run(
       sql`CREATE OR REPLACE TABLE ${this.touched} AS SELECT DISTINCT ${keys} FROM (${join(parts, ' UNION ALL ')})`,
     );
+  }
+
+  /** Of the touched keys' rows, old and new, only those that can still matter are kept. */
+  private async keepWhatMatters(matters: string): Promise<void> {
+    const [side] = this.sides;
+    if (side === undefined) return;
+    const rows = sql`(${side.multiset(this.semi('s'))} UNION ALL SELECT * FROM ${side.delta})`;
+    const placeholder = ident(side.input.placeholder).text;
+    await this.run(
+      sql`CREATE OR REPLACE TABLE ${this.pruned} AS ${raw(matters.replaceAll(placeholder, () => rows.text))}`,
+    );
+    if (side.state.rows > 0)
+      await side.state.evict(
+        this.keyed ? sql`rowid IN (SELECT s.rowid FROM ${side.state.name} AS s ${this.semi('s')})` : raw('true'),
+      );
+    await side.state.append(sql`SELECT * FROM ${this.pruned}`);
+  }
+
+  private get pruned(): Sql {
+    return deltaTable(`${this.node.id}$matters`);
   }
 
   /** Rows, of an alias, that belong to the touched keys. */

@@ -151,7 +151,8 @@ export class SourceOperator implements Operator {
 
   explain(): Explanation {
     const event = this.node.eventTime;
-    const watermark = event === undefined ? 'no watermark' : `watermark ${event.column} - ${event.delay / 1000n} ms`;
+    const watermark =
+      event === undefined ? 'no watermark' : `watermark ${event.of ?? event.column} - ${event.delay / 1000n} ms`;
     return {
       title: `source ${this.node.name} (${this.node.connector}), ${watermark}`,
       law: 'Δout = the records of the epoch',

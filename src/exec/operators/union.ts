@@ -3,11 +3,12 @@ import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { UnionNode } from '../../planner/plan.ts';
 import { LinearOperator } from './linear.ts';
-import { LATENESS, type Explanation, type Operator, type OperatorContext } from './operator.ts';
+import { LATENESS, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 
-/** UNION ALL. Linear: Δout = ΔA + ΔB. */
+/** UNION ALL. Linear: Δout = ΔA + ΔB. A static table is part of the first epoch's delta alone. */
 export class UnionOperator extends LinearOperator {
   readonly node: UnionNode;
+  private epochs = 0;
 
   constructor(context: OperatorContext, node: UnionNode) {
     super(context);
@@ -16,6 +17,15 @@ export class UnionOperator extends LinearOperator {
 
   protected inputs(): readonly Operator[] {
     return this.node.inputs.map((input) => this.context.operator(input));
+  }
+
+  override async step(epoch: EpochClock): Promise<void> {
+    this.epochs++;
+    await super.step(epoch);
+  }
+
+  override hasRows(): boolean {
+    return this.inputs().some((input) => (input.node.kind === 'static' ? this.epochs <= 1 : input.hasRows()));
   }
 
   protected select(withLateness: boolean): Sql {
@@ -37,8 +47,11 @@ export class UnionOperator extends LinearOperator {
         hidden.push(
           sql`${input.appendOnly ? raw('CAST(1 AS BIGINT)') : ident(HIDDEN.weight)} AS ${ident(HIDDEN.weight)}`,
         );
-      if (withLateness) hidden.push(...Object.values(LATENESS).map((name) => ident(name)));
-      return sql`SELECT ${join([...visible, ...hidden])} FROM ${this.context.operator(input).delta(withLateness)}`;
+      const fixed = input.kind === 'static';
+      if (withLateness)
+        hidden.push(...Object.values(LATENESS).map((name) => (fixed ? sql`NULL AS ${ident(name)}` : ident(name))));
+      const over = fixed && this.epochs > 1 ? sql` WHERE false` : sql``;
+      return sql`SELECT ${join([...visible, ...hidden])} FROM ${this.context.operator(input).delta(withLateness)}${over}`;
     });
     return join(branches, ' UNION ALL ');
   }
