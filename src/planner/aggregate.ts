@@ -62,7 +62,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     (key, i) => timeOf(block, own, key) ?? input.columns.find((column) => column.name === `$k${i}`)?.time,
   );
   const close = plain ? closing(own, keys, times) : undefined;
-  refuseUnclosed(block, close, keys);
+  if (context.emit === 'on-window-close' && close === undefined) throw unclosed(block, plain, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
   // The values that a group has had are kept where its rows are not: until it closes, if it does.
   const byValue = plain && context.emit === 'changes' && own?.node.window.shape !== 'hop';
@@ -128,8 +128,8 @@ async function corrected(
   const id = context.nextId('aggregate');
   await context.service.declare(id, columns);
   const live: AggregateNode = {
-    kind: 'aggregate', id, columns, appendOnly: false, demand: newDemand(), input, weighted: false, firsts: false, keys, calls, having, window,
-    outputs: [...outputs, closing], emit: 'changes', close: { ...close, after: close.after + lateness.micros },
+    kind: 'aggregate', id, columns, appendOnly: false, demand: newDemand(), input, keys, calls, having, window,
+    weighted: false, firsts: false, outputs: [...outputs, closing], emit: 'changes', close: { ...close, after: close.after + lateness.micros },
   }; // prettier-ignore
   const shown = columns.slice(0, -1);
   const gate = context.nextId('gate');
@@ -194,24 +194,26 @@ function closing(
     : { column: key.name, after: time.after, clock: time.clock };
 }
 
-function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: readonly AggregateKey[]): void {
-  if (block.context.emit !== 'on-window-close' || close !== undefined) return;
-  const windowed = keys.some((key) => key.role !== 'plain');
-  const changing = block.from.scope.relations.find((relation) => relation.input?.node.appendOnly === false);
-  const message = changing
-    ? `EMIT ON WINDOW CLOSE needs rows that are only ever added, and those of ${changing.alias} change`
-    : windowed
-      ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-      : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
-  const hint = changing
-    ? 'leave EMIT ON WINDOW CLOSE away: the view then changes with them'
-    : windowed
-      ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-      : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): StreamsqlError {
   const { emitSpan: span, root } = block.context;
-  throw span === undefined
-    ? refuse(block.context, root, message, hint)
-    : new StreamsqlError('UNSUPPORTED', message, { span, hint });
+  const at = (message: string, hint: string): StreamsqlError =>
+    span === undefined
+      ? refuse(block.context, root, message, hint)
+      : new StreamsqlError('UNSUPPORTED', message, { span, hint });
+  if (!plain) {
+    return at(
+      'EMIT ON WINDOW CLOSE: what this GROUP BY reads changes, so no group is ever final',
+      'leave EMIT ON WINDOW CLOSE away, or let what it reads emit on window close',
+    );
+  }
+  const windowed = keys.some((key) => key.role !== 'plain');
+  const message = windowed
+    ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
+    : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
+  const hint = windowed
+    ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
+    : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+  return at(message, hint);
 }
 
 async function describeOutputs(

@@ -21,13 +21,13 @@ import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
-import { changelogColumns, writesChanges } from './changelog.ts';
 import { checkLateness, coalesced, readEmitOptions } from './emit-options.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
 import { compileQuery } from './query.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
+import { changelogColumns, writesChanges } from './changelog.ts';
 import { at, physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost, TableHost {

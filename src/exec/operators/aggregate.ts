@@ -265,8 +265,8 @@ export class AggregateOperator implements Operator {
     if (this.onClose) await this.write(this.closing(end ? undefined : limit, before));
     const complete = end ? raw('true') : this.complete(limit);
     await this.state.evict(complete);
-    if (this.values.any) await this.values.evict(complete);
     if (this.readSigned && !this.sql.merges) await this.run(sql`DELETE FROM ${this.last} WHERE ${complete}`);
+    if (this.values.any) await this.values.evict(complete);
   }
 
   /** The last window start, or key, that is complete at a watermark. */
