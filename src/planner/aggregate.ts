@@ -157,16 +157,18 @@ function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: reado
   if (block.context.emit !== 'on-window-close' || close !== undefined) return;
   const windowed = keys.some((key) => key.role !== 'plain');
   const changing = block.from.scope.relations.find((relation) => relation.input?.node.appendOnly === false);
+  const isDistinct = block.from.scope.relations.some((relation) => relation.alias === '$d');
+  const what = isDistinct ? 'this DISTINCT or UNION' : keys.length === 0 ? 'this aggregate' : 'this GROUP BY';
   const message = changing
     ? `EMIT ON WINDOW CLOSE needs rows that are only ever added, and those of ${changing.alias} change`
     : windowed
       ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-      : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
+      : `EMIT ON WINDOW CLOSE needs a window to close, and ${what} has none`;
   const hint = changing
     ? 'leave EMIT ON WINDOW CLOSE away: the view then changes with them'
     : windowed
       ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-      : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+      : `${isDistinct ? 'select window_start or window_end too' : 'add window_start, window_end of TUMBLE or HOP to GROUP BY'}, or leave EMIT ON WINDOW CLOSE away`;
   const { emitSpan: span, root } = block.context;
   throw span === undefined
     ? refuse(block.context, root, message, hint)

@@ -16,7 +16,7 @@ import {
 import { checkExpression } from './check.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import { NeedsWhole } from './needs-whole.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
@@ -100,6 +100,8 @@ class FromCompiler {
       case 'EMPTY_FROM':
       case 'EMPTY':
         throw refuse(this.context, node, 'a view reads from a source; this SELECT has no FROM');
+      case 'PIVOT':
+        throw refuse(this.context, node, 'PIVOT and UNPIVOT are not supported in a view', PIVOT_HINT);
       default:
         throw refuse(this.context, node, `${text(node['type'])} in FROM is not supported`);
     }
@@ -110,7 +112,13 @@ class FromCompiler {
     if (isNode(node['at_clause']))
       throw refuse(this.context, node, 'FOR SYSTEM_TIME AS OF joins are not supported yet');
     if (isNode(node['sample']))
-      throw refuse(this.context, node, 'a sample is random, so a view with it would have no meaning');
+      throw refuseWord(
+        this.context,
+        node,
+        'TABLESAMPLE',
+        'a sample is random, so a view with it would have no meaning',
+        'take rows by what they hold, such as id % 10 = 0',
+      );
     const found = await this.environment.lookup(name, node);
     if (found !== undefined) return this.input(node, text(node['alias']) || name, found);
     const path = [text(node['catalog_name']), text(node['schema_name']), name].filter((part) => part !== '');
@@ -369,6 +377,9 @@ class FromCompiler {
     return `SELECT * FROM (VALUES ${printed.join(', ')})`;
   }
 }
+
+const PIVOT_HINT =
+  "write a column for each value: sum(x) FILTER (k = 'a') AS a; or a row for each column, with UNION ALL";
 
 /** Compiles a subquery by itself: a name that only the query around it has makes that one be answered as a whole. */
 export async function uncorrelated<T>(compile: () => Promise<T>): Promise<T> {

@@ -22,7 +22,7 @@ import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalo
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
-import { compileQuery } from './query.ts';
+import { compileNamed, compileQuery } from './query.ts';
 import { refuseEmitOptions } from './refuse-emit-options.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
@@ -185,7 +185,8 @@ export class Planner {
     if (!statement.materialized) {
       const compiled = new Map<EmitMode, Promise<Relational>>();
       const compile = (emit: EmitMode): Promise<Relational> => {
-        const known = compiled.get(emit) ?? this.compile(statement.query, statement.query.emit?.kind ?? emit, columns);
+        const own = statement.query.emit?.kind ?? emit;
+        const known = compiled.get(emit) ?? this.compile(statement.query, own, columns, compileNamed);
         compiled.set(emit, known);
         return known;
       };
@@ -418,6 +419,8 @@ export class Planner {
     if (!(error instanceof StreamsqlError)) return error;
     const missing = /^Table with name (.+) does not exist/.exec(error.message)?.[1];
     if (missing === undefined) return error;
+    if (this.catalog.get(missing)?.kind === 'sink')
+      return new StreamsqlError('BIND', `${missing} is a sink: rows go in, none come out`, { span: error.span });
     const near = nearest(
       missing,
       [...this.catalog.entries.values()].map((entry) => entry.name),
@@ -426,7 +429,12 @@ export class Planner {
     return new StreamsqlError('BIND', `there is no source or view ${missing}`, { span: error.span, hint });
   }
 
-  private async compile(query: Query, emit: EmitMode, bound: readonly Column[]): Promise<Relational> {
+  private async compile(
+    query: Query,
+    emit: EmitMode,
+    bound: readonly Column[],
+    compiler = compileQuery,
+  ): Promise<Relational> {
     const root = await this.host.service.parse(query.sql);
     const context: QueryContext = {
       service: this.host.service,
@@ -453,8 +461,8 @@ export class Planner {
         }
       },
     };
-    const relational = await at(query.sql.span, () => compileQuery(context, root));
-    if (relational.node.kind === 'static')
+    const relational = await at(query.sql.span, () => compiler(context, root));
+    if (relational.node.kind === 'static' && compiler === compileQuery)
       throw refuse(context, root, 'a view reads from a source; this query reads none');
     const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);
     if (wrong >= 0 || bound.length !== relational.columns.length) {

@@ -1,6 +1,6 @@
-import { raw } from '../base/sql.ts';
+import { ident, raw } from '../base/sql.ts';
 import { isNode, nodes, text, walk, type AstNode } from './ast.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { checkExpression } from './check.ts';
 import { baseTables, compileWindowCall, type FromEnvironment } from './from.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
@@ -12,6 +12,11 @@ type Lookup = FromEnvironment['lookup'];
 /** Compiles any query: a SELECT block, a set operation, with its CTEs. */
 export function compileQuery(context: QueryContext, node: AstNode): Promise<Relational> {
   return compile(context, node, (name, at) => context.lookup(name, at));
+}
+
+/** The same, for what may also be a table that does not change. */
+export function compileNamed(context: QueryContext, node: AstNode): Promise<Relational> {
+  return compileInner(context, node, (name, at) => context.lookup(name, at));
 }
 
 async function compile(context: QueryContext, node: AstNode, outer: Lookup): Promise<Relational> {
@@ -27,7 +32,13 @@ async function compile(context: QueryContext, node: AstNode, outer: Lookup): Pro
     case 'SET_OPERATION_NODE':
       return setOperation(context, environment, node);
     case 'RECURSIVE_CTE_NODE':
-      throw refuse(context, node, 'WITH RECURSIVE has no incremental meaning here');
+      throw refuseWord(
+        context,
+        node,
+        'RECURSIVE',
+        'WITH RECURSIVE has no incremental meaning here',
+        'write out as many joins as there are steps',
+      );
     default:
       throw refuse(context, node, `${text(node['type'])} is not supported in a view`);
   }
@@ -35,12 +46,19 @@ async function compile(context: QueryContext, node: AstNode, outer: Lookup): Pro
 
 /** A query in FROM: one that reads no stream is a table that does not change. */
 async function compileInner(context: QueryContext, node: AstNode, lookup: Lookup): Promise<Relational> {
+  const fixed = new Map<string, string>();
   for (const table of baseTables(node)) {
-    if ((await lookup(text(table['table_name']), table)) !== undefined) return compile(context, node, lookup);
+    const name = text(table['table_name']);
+    const found = await lookup(name, table);
+    if (found === undefined) continue;
+    if (found.node.kind !== 'static') return compile(context, node, lookup);
+    const names = found.columns.map((column) => ident(column.name).text);
+    fixed.set(name.toLowerCase(), `${ident(name).text}(${names.join(', ')}) AS (${found.node.sql})`);
   }
   if (readsWindow(node)) return compile(context, node, lookup);
-  checkExpression(context, node);
-  const sql = await context.service.printQuery(node);
+  checkExpression(context, node, { windows: true, subqueries: true });
+  const own = await context.service.printQuery(node);
+  const sql = fixed.size === 0 ? own : `WITH ${[...fixed.values()].join(', ')} SELECT * FROM (${own})`;
   const columns = await context.service.describe(raw(sql));
   const id = context.nextId('static');
   await context.service.declare(id, columns);
@@ -71,7 +89,7 @@ function withCtes(context: QueryContext, node: AstNode, outer: Lookup): Lookup {
     let compiled: Promise<Relational> | undefined;
     lookup = async (wanted, at) => {
       if (wanted.toLowerCase() !== name) return before(wanted, at);
-      compiled ??= compile(context, query, before);
+      compiled ??= compileInner(context, query, before);
       const relational = await compiled;
       return {
         ...relational,

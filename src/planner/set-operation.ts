@@ -2,7 +2,7 @@ import { ident, raw } from '../base/sql.ts';
 import type { Column } from '../base/schema.ts';
 import { columnPath, expressions, isNode, nodes, text, type AstNode } from './ast.ts';
 import { cell, cogroupNode } from './cogroup-node.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
 import type { FromEnvironment } from './from.ts';
 import { readModifiers } from './modifiers.ts';
@@ -21,7 +21,8 @@ export async function setOperation(
   const sides = isNode(node['left']) && isNode(node['right']) ? [node['left'], node['right']] : nodes(node['children']);
   const inputs: Relational[] = [];
   for (const side of sides) inputs.push(await environment.compileQuery(side));
-  if (inputs.every((input) => input.node.kind === 'static')) throw refuse(context, node, 'a view reads from a source');
+  if (inputs.every((input) => input.node.kind === 'static'))
+    throw refuse(context, node, 'a view reads from a source; nothing in this query is one');
   const combined = await combine(context, node, kind, all, inputs);
   const orders = modifiers.orders.map((order) => ({
     column: orderColumn(context, combined, order.expression),
@@ -44,7 +45,7 @@ function combine(
     case 'INTERSECT':
       return comparing(context, node, `${kind}${all ? ' ALL' : ''}`, inputs);
     default:
-      throw refuse(context, node, `${kind.replaceAll('_', ' ')} is not supported`, 'name the columns, in the same order on both sides'); // prettier-ignore
+      throw refuseWord(context, node, 'UNION', `${kind.replaceAll('_', ' ')} is not supported`, 'name the columns, in the same order on both sides'); // prettier-ignore
   }
 }
 

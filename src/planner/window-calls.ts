@@ -141,7 +141,8 @@ async function span(context: QueryContext, expression: Expression, name: string)
 
 async function micros(context: QueryContext, expression: Expression, name: string): Promise<bigint> {
   const interval = await context.service.interval(expression);
-  if (interval === undefined) throw refuse(context, expression, `${name} takes constant intervals`);
+  if (interval === undefined)
+    throw refuse(context, expression, `${name} takes constant intervals`, "write INTERVAL '10 seconds'");
   if (interval.months !== 0) {
     throw refuse(context, expression, 'windows of months are not supported: months differ in length', 'use days');
   }
@@ -157,6 +158,10 @@ export async function windowNode(context: QueryContext, input: Relational, call:
   if (call.offset !== 0n) {
     const message = `${shape.toUpperCase()} with an offset is not supported yet`;
     throw refuse(context, call.call, message, 'windows begin at multiples of the slide since 1970-01-01 UTC');
+  }
+  if (input.node.kind === 'static') {
+    const message = `${shape.toUpperCase()} takes a source, a table or a view, and this table does not change`;
+    throw refuse(context, call.call, message, 'compute its windows with time_bucket(size, ts)');
   }
   const wanted = columnPath(call.column).at(-1) ?? '';
   const column = input.columns.find((candidate) => candidate.name.toLowerCase() === wanted.toLowerCase());
