@@ -9,9 +9,6 @@ import { openSequenceBench, planSource, type SequenceBench } from './support/seq
 
 const EVENTS = 20_000;
 
-/** Refused so far: they show each construct that lacks, and that it is not answered wrongly meanwhile. */
-const NOT_YET: readonly string[] = ['q11'];
-
 const fileOf = (name: string): string =>
   readFileSync(new URL(`../queries/nexmark/${name}.sql`, import.meta.url), 'utf8');
 
@@ -43,25 +40,13 @@ const texts = (from: string, compared = 'FROM answer'): string =>
   `WITH answer AS (${from}), compared AS (${compared}) SELECT CAST(COLUMNS(*) AS VARCHAR), typeof(COLUMNS(*)) FROM compared ORDER BY ALL`;
 
 const QUERIES = Object.entries(ORACLES);
-const isReady = ([name]: readonly [string, unknown]): boolean => !NOT_YET.includes(name);
 
 describe('a Nexmark query over the stream is the same query over all of it', () => {
-  test.each(QUERIES.filter(isReady))('%s, however it is cut', async (name, oracle) => {
+  test.each(QUERIES)('%s, however it is cut', async (name, oracle) => {
     const expected = (await bench.connection.table(raw(texts(oracle.sql, oracle.compared)))).rows;
     expect(expected.length).toBeGreaterThan(0);
     for (const maxBatchRows of [1_999, 200_000])
       expect(await answer(name, maxBatchRows, texts(`FROM ${name}`, oracle.compared))).toEqual(expected);
-  });
-
-  test.each(NOT_YET)('%s has an answer, and is refused so far', async (name) => {
-    const oracle = ORACLES[name];
-    expect((await bench.connection.table(raw(texts(oracle?.sql ?? '')))).rows.length).toBeGreaterThan(0);
-    const engine = await open({ variables: { EVENTS: String(EVENTS) } });
-    try {
-      await expect(engine.sql(fileOf(name), `${name}.sql`)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
-    } finally {
-      await engine.close();
-    }
   });
 });
 

@@ -182,16 +182,22 @@ export interface CsvDialect {
   readonly header: readonly (string | undefined)[];
 }
 
-/** A kind of sink for append-only input. */
+/** A kind of sink. */
 export interface SinkConnector {
   readonly name: string;
   readonly doc: string;
   readonly options: OptionSpecs;
+  /**
+   * Whether it writes changes, each row with a leading column `op`, '+' or '-': of results that change, or always; or what
+   * to set so that it does. Absent: it takes rows that are only ever added.
+   */
+  changelog?(options: OptionValues): 'of changes' | 'always' | { readonly hint: string };
   plan(declaration: SinkDeclaration): SinkPlan;
 }
 
 export interface SinkDeclaration {
   readonly name: string;
+  /** Of the rows that it will be given. */
   readonly columns: readonly Column[];
   readonly options: OptionValues;
   readonly span: Span;

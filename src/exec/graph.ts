@@ -2,12 +2,16 @@ import { StreamsqlError, unreachable } from '../base/errors.ts';
 import { inOrder, inputsOf, rootsOf, streaming, type Plan, type PlanNode } from '../planner/plan.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import { ChangelogOperator } from './operators/changelog.ts';
+import { CoalesceOperator } from './operators/coalesce.ts';
 import { CogroupOperator } from './operators/cogroup.ts';
+import { GateOperator } from './operators/gate.ts';
 import { JoinOperator } from './operators/join.ts';
 import { KeyedChangelogOperator } from './operators/keyed-changelog.ts';
 import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
+import { RetentionOperator } from './operators/retention.ts';
 import { SelectOperator } from './operators/select.ts';
+import { SessionOperator } from './operators/session.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
 import { TableOperator } from './operators/table.ts';
@@ -78,6 +82,8 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return streaming(node).length > 1 ? new JoinOperator(context, node) : new SelectOperator(context, node);
     case 'window':
       return new WindowOperator(context, node);
+    case 'session':
+      return new SessionOperator(context, node);
     case 'union':
       return new UnionOperator(context, node);
     case 'aggregate':
@@ -86,6 +92,12 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return new CogroupOperator(context, node);
     case 'match':
       return new MatchOperator(context, node);
+    case 'retention':
+      return new RetentionOperator(context, node);
+    case 'coalesce':
+      return new CoalesceOperator(context, node);
+    case 'gate':
+      return new GateOperator(context, node);
     default:
       return unreachable(node);
   }

@@ -1,7 +1,7 @@
 import { ident, join, literal, sql, type Sql } from '../base/sql.ts';
 import { lateSources } from '../planner/demand.ts';
 import { streaming, type PlanNode, type Window } from '../planner/plan.ts';
-import { floorTo } from './windows.ts';
+import { firstEnd } from './windows.ts';
 import { deltaTable, LATENESS, type OperatorContext } from './operators/operator.ts';
 import type { LatenessCheck } from './operators/source.ts';
 import { SourceOperator } from './operators/source.ts';
@@ -69,9 +69,13 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
         return at.inputs.forEach((input) => watch(input, window));
       case 'changelog':
       case 'static':
+      case 'session':
       case 'aggregate':
       case 'cogroup':
       case 'match':
+      case 'retention':
+      case 'coalesce':
+      case 'gate':
         return;
     }
   };
@@ -83,4 +87,4 @@ const beforeWatermark: LatenessCheck = (min, watermark) => min < watermark;
 const windowEnded =
   (window: Window): LatenessCheck =>
   (min, watermark) =>
-    floorTo(min - window.size, window.slide) + window.slide + window.size <= watermark;
+    firstEnd(window, min) <= watermark;

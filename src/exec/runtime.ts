@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chunk, ScratchPool, SinkContext, SinkWriter, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
-import { ident, join, sql, raw } from '../base/sql.ts';
+import { ident, sql, raw } from '../base/sql.ts';
 import type { Plan, SinkTarget, SourceNode } from '../planner/plan.ts';
+import { sinkRows } from './changelog.ts';
 import type { ChangeQueue, QueuedScript } from './change-queue.ts';
 import type { DuckConnection, Table } from './duck.ts';
 import type { Graph } from './graph.ts';
@@ -57,6 +58,8 @@ interface Prepared {
   readonly clock: bigint;
   /** The clock that its rows are stamped with: not the end of time. */
   readonly stamped: bigint;
+  /** No epoch comes after it. */
+  readonly last: boolean;
   readonly decoded: ReadonlyMap<SourceRun, DecodedChunks & { readonly chunks: readonly Chunk[] }>;
   readonly decodeMs: number;
   readonly scripts: readonly QueuedScript[];
@@ -130,6 +133,8 @@ export class Runtime {
         if (signal?.aborted === true || (this.inputEnded() && !this.host.changes.pending)) break;
         const started = performance.now();
         const batches = await Promise.race([this.nextBatch(signal), failureOf(running)]);
+        // Whether the clock calls for an epoch is known when the last one is over.
+        if (batches.length === 0) await running;
         if (batches.length > 0 || this.tickDue() || this.host.changes.pending) {
           const prepared = await this.prepare(batches, this.clock());
           await running;
@@ -149,9 +154,11 @@ export class Runtime {
       throw error;
     }
     await running;
-    if (signal?.aborted === true) return { interrupted: true };
-    if (this.host.plan.sources.every((source) => source.plan.bounded))
-      await this.process(await this.prepare([], END_OF_TIME));
+    const interrupted = signal?.aborted === true;
+    if (!interrupted && this.host.plan.sources.every((source) => source.plan.bounded))
+      await this.process(await this.prepare([], END_OF_TIME, true));
+    else if (this.holdsBack()) await this.process(await this.prepare([], this.clock(), true));
+    if (interrupted) return { interrupted };
     for (const { writer } of this.sinks) await writer.finish?.();
     return { interrupted: false };
   }
@@ -181,7 +188,20 @@ export class Runtime {
     });
   }
 
+  /** Whether changes wait for a time of the clock that will not come in this run. */
+  private holdsBack(): boolean {
+    return this.host.graph.operators.some(
+      (operator) => operator.node.kind === 'coalesce' && operator.due?.() !== undefined,
+    );
+  }
+
   private tickDue(): boolean {
+    const now = BigInt(this.host.now()) * 1000n;
+    const turns = this.host.graph.operators.some((operator) => {
+      const due = operator.due?.();
+      return due !== undefined && due <= now;
+    });
+    if (turns) return true;
     const processing = this.host.graph.operators.some(
       (operator) => operator.node.kind === 'aggregate' && operator.node.close?.clock === 'processing',
     );
@@ -209,7 +229,7 @@ export class Runtime {
     const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
     // Bounded input is there already: all sources bring their part, so that they advance together.
     if (bounded) await Promise.race([Promise.all(waits), changed]);
-    else await Promise.race([...waits, aborted, changed]);
+    else await Promise.race([...waits, aborted, changed, ...(live.length === 0 ? [this.clockTurns()] : [])]);
     await new Promise((resolve) => setImmediate(resolve));
     if (bounded && ready.size < live.length) return [];
     const batches: Batch[] = [];
@@ -220,6 +240,12 @@ export class Runtime {
     if (signal?.aborted !== true && batches.length > 0)
       this.startPolls(this.sources.filter((source) => !source.exhausted));
     return batches;
+  }
+
+  /** Without a source nobody else wakes the run when the clock calls for an epoch. */
+  private clockTurns(): Promise<void> {
+    const turns = this.host.graph.operators.some((operator) => operator.due !== undefined);
+    return turns ? sleep(POLL_WAIT_MS) : new Promise(() => undefined);
   }
 
   private startPolls(sources: readonly SourceRun[]): void {
@@ -237,7 +263,7 @@ export class Runtime {
   }
 
   /** Decodes an epoch's chunks. */
-  private async prepare(batches: readonly Batch[], clock: bigint): Promise<Prepared> {
+  private async prepare(batches: readonly Batch[], clock: bigint, last = false): Promise<Prepared> {
     const started = performance.now();
     this.clockAtEpoch = this.host.now();
     const stamped = clock === END_OF_TIME ? this.clock() : clock;
@@ -250,11 +276,11 @@ export class Runtime {
       ),
     );
     const decodeMs = performance.now() - started;
-    return { clock, stamped, decoded, decodeMs, scripts: this.host.changes.take() };
+    return { clock, stamped, last, decoded, decodeMs, scripts: this.host.changes.take() };
   }
 
   /** Steps the operators over an epoch's rows and commits it. */
-  private async process({ clock, stamped, decoded, decodeMs, scripts }: Prepared): Promise<void> {
+  private async process({ clock, stamped, last, decoded, decodeMs, scripts }: Prepared): Promise<void> {
     const { host } = this;
     const epoch = this.epoch++;
     const runStarted = performance.now();
@@ -270,7 +296,7 @@ export class Runtime {
     }
     this.learnSlack(decoded);
     const changed = await this.changeTables(scripts);
-    await host.graph.step({ number: epoch, clock });
+    await host.graph.step({ number: epoch, clock, stamped, last });
     const anyLate = this.sources.some((source) => source.operator.mayBeLate());
     if (anyLate) await this.countLate();
     const runMs = performance.now() - runStarted;
@@ -347,13 +373,9 @@ export class Runtime {
     const operator = this.host.graph.operator(target.node);
     if (!operator.hasRows()) return writer.stage(epoch, raw('(SELECT 1 WHERE false)'), 0);
     const table = ident('delta', `sink of ${target.name}`);
-    const columns = target.columns.map(
-      (column, i) =>
-        sql`CAST(${ident(target.node.columns[i]?.name ?? '')} AS ${raw(column.type)}) AS ${ident(column.name)}`,
-    );
     const rows = await this.host.session.run(
       target.name,
-      sql`CREATE OR REPLACE TABLE ${table} AS SELECT ${join(columns)} FROM ${operator.delta(false)}`,
+      sql`CREATE OR REPLACE TABLE ${table} AS ${sinkRows(target, operator.delta(false))}`,
     );
     return writer.stage(epoch, table, rows);
   }

@@ -66,7 +66,15 @@ async function functionKinds(connection: DuckConnection): Promise<ReadonlyMap<st
 }
 
 /** They answer for the session, not for the data. */
-const SESSION_FUNCTIONS = ['current_setting', 'getvariable', 'current_user', 'session_user', 'version', 'age_now'];
+const SESSION_FUNCTIONS = [
+  'current_setting',
+  'getvariable',
+  'current_user',
+  'session_user',
+  'version',
+  'current_localtime',
+  'current_localtimestamp',
+];
 
 class DuckSqlService implements SqlService {
   private readonly connection: DuckConnection;

@@ -198,7 +198,7 @@ export function hasAggregate(block: Block, expression: Expression): boolean {
   return found;
 }
 
-const isAggregate = (block: Block, node: AstNode): boolean =>
+export const isAggregate = (block: Block, node: AstNode): boolean =>
   node['class'] === 'FUNCTION' &&
   node['is_operator'] !== true &&
   block.context.service.functionKind(text(node['function_name'])) === 'aggregate';

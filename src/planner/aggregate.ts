@@ -9,15 +9,16 @@ import {
   InputColumns,
   shapeCall,
 } from './aggregate-calls.ts';
+import { closingKey } from './closing.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
 import type { Block } from './block.ts';
-import { newDemand, refuse, type Relational } from './context.ts';
-import { demandIdentity, demandWatermark, identityColumns } from './demand.ts';
+import { newDemand, refuse, type Lateness, type Relational } from './context.ts';
+import { demandIdentity, demandWatermark, identityColumns, lateSources } from './demand.ts';
 import { print } from './expressions.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import { overInput, ownWindow, windowRole, type OwnWindow } from './own-window.ts';
-import type { AggregateCall, AggregateKey, AggregateNode, PlanColumn, TimeAttribute } from './plan.ts';
+import type { AggregateCall, AggregateKey, AggregateNode, GateNode, PlanColumn, TimeAttribute } from './plan.ts';
 import { selectNode } from './select-node.ts';
 
 /** Compiles a grouped block. `all`: GROUP BY ALL, the items without an aggregate are the keys. */
@@ -61,7 +62,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     (key, i) => timeOf(block, own, key) ?? input.columns.find((column) => column.name === `$k${i}`)?.time,
   );
   const close = plain ? closing(own, keys, times) : undefined;
-  refuseUnclosed(block, close, keys);
+  if (context.emit === 'on-window-close' && close === undefined) throw unclosed(block, plain, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
   // The values that a group has had are kept where its rows are not: until it closes, if it does.
   const byValue = plain && context.emit === 'changes' && own?.node.window.shape !== 'hop';
@@ -76,6 +77,10 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
   const takesBack = calls.every((call) => call.merge !== undefined);
   if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having });
+  if (context.lateness !== undefined && close !== undefined) {
+    const shape = { input, keys, calls, outputs, having, window: own?.node.window, close };
+    return corrected(block, shape, times, context.lateness);
+  }
   const described = await describeOutputs(block, keys, calls, outputs);
   const closes =
     close === undefined
@@ -99,6 +104,41 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     input, weighted: !plain, firsts, keys, calls, outputs, having, emit: context.emit, window: own?.node.window, close,
   }; // prettier-ignore
   return { node, columns };
+}
+
+/** GROUP BY over a window that is corrected after its close: a live node that keeps groups longer, behind a gate. */
+async function corrected(
+  block: Block,
+  shape: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having' | 'window'> &
+    Required<Pick<GateNode, 'close'>>,
+  times: readonly (TimeAttribute | undefined)[],
+  lateness: Lateness,
+): Promise<Relational> {
+  const { context } = block;
+  const { input, keys, calls, outputs, having, window, close } = shape;
+  if (close.clock !== 'event' || lateSources(input).length === 0) {
+    throw new StreamsqlError('UNSUPPORTED', 'ALLOWED LATENESS: no row that comes to this GROUP BY is ever late', {
+      span: lateness.span,
+      hint: 'leave it out, or group the rows of the source itself: joins and windows below it refuse late rows themselves',
+    });
+  }
+  const at = keys.findIndex((key, i) => (window === undefined ? key.name === close.column : key.role !== 'plain' && times[i] !== undefined)); // prettier-ignore
+  const closing = { name: '$close', sql: ident(keys[at]?.name ?? '').text };
+  const columns = await describeOutputs(block, keys, calls, [...outputs, closing]);
+  const id = context.nextId('aggregate');
+  await context.service.declare(id, columns);
+  const live: AggregateNode = {
+    kind: 'aggregate', id, columns, appendOnly: false, demand: newDemand(), input, keys, calls, having, window,
+    weighted: false, firsts: false, outputs: [...outputs, closing], emit: 'changes', close: { ...close, after: close.after + lateness.micros },
+  }; // prettier-ignore
+  const shown = columns.slice(0, -1);
+  const gate = context.nextId('gate');
+  await context.service.declare(gate, shown);
+  const node: GateNode = {
+    kind: 'gate', id: gate, columns: shown, appendOnly: false, demand: newDemand(), input: live,
+    close: { column: closing.name, after: times[at]?.after ?? 0n, clock: close.clock }, lateness: lateness.micros,
+  }; // prettier-ignore
+  return { node, columns: shown };
 }
 
 /** GROUP BY over results that change, by aggregates that cannot take back: the touched groups are answered anew. */
@@ -126,6 +166,7 @@ function recomputedGroups(
     ],
     body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
     keyTimes: keys.map(() => undefined),
+    keySettles: keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles),
     keyOutputs: new Map(),
     at: block.context.root,
   });
@@ -135,7 +176,7 @@ function timeOf(block: Block, own: OwnWindow | undefined, key: Expression): Time
   return own === undefined ? undefined : block.from.scope.plainColumn(key)?.column.time;
 }
 
-/** When a group is complete. Only window columns close anything: a plain event time groups, it does not refuse. */
+/** When a group is complete. */
 function closing(
   own: OwnWindow | undefined,
   keys: readonly AggregateKey[],
@@ -145,7 +186,7 @@ function closing(
     const start = own.node.columns.find((column) => column.name === 'window_start')?.time;
     return start === undefined ? undefined : { column: '$w', after: start.after, clock: start.clock };
   }
-  const at = times.findIndex((time) => time?.window !== undefined);
+  const at = closingKey(times);
   const time = times[at];
   const key = keys[at];
   return time === undefined || key === undefined
@@ -153,26 +194,28 @@ function closing(
     : { column: key.name, after: time.after, clock: time.clock };
 }
 
-function refuseUnclosed(block: Block, close: AggregateNode['close'], keys: readonly AggregateKey[]): void {
-  if (block.context.emit !== 'on-window-close' || close !== undefined) return;
+function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): StreamsqlError {
+  const { emitSpan: span, root } = block.context;
+  const at = (message: string, hint: string): StreamsqlError =>
+    span === undefined
+      ? refuse(block.context, root, message, hint)
+      : new StreamsqlError('UNSUPPORTED', message, { span, hint });
+  if (!plain) {
+    return at(
+      'EMIT ON WINDOW CLOSE: what this GROUP BY reads changes, so no group is ever final',
+      'leave EMIT ON WINDOW CLOSE away, or let what it reads emit on window close',
+    );
+  }
   const windowed = keys.some((key) => key.role !== 'plain');
-  const changing = block.from.scope.relations.find((relation) => relation.input?.node.appendOnly === false);
   const isDistinct = block.from.scope.relations.some((relation) => relation.alias === '$d');
   const what = isDistinct ? 'this DISTINCT or UNION' : keys.length === 0 ? 'this aggregate' : 'this GROUP BY';
-  const message = changing
-    ? `EMIT ON WINDOW CLOSE needs rows that are only ever added, and those of ${changing.alias} change`
-    : windowed
-      ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-      : `EMIT ON WINDOW CLOSE needs a window to close, and ${what} has none`;
-  const hint = changing
-    ? 'leave EMIT ON WINDOW CLOSE away: the view then changes with them'
-    : windowed
-      ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-      : `${isDistinct ? 'select window_start or window_end too' : 'add window_start, window_end of TUMBLE or HOP to GROUP BY'}, or leave EMIT ON WINDOW CLOSE away`;
-  const { emitSpan: span, root } = block.context;
-  throw span === undefined
-    ? refuse(block.context, root, message, hint)
-    : new StreamsqlError('UNSUPPORTED', message, { span, hint });
+  const message = windowed
+    ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
+    : `EMIT ON WINDOW CLOSE needs a window to close, and ${what} has none`;
+  const hint = windowed
+    ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
+    : `${isDistinct ? 'select window_start or window_end too' : 'add window_start, window_end of TUMBLE or HOP to GROUP BY'}, or leave EMIT ON WINDOW CLOSE away`;
+  return at(message, hint);
 }
 
 async function describeOutputs(

@@ -102,3 +102,11 @@ export function conjuncts(condition: Json | undefined): readonly Expression[] {
     return expressions(condition['children']).flatMap((part) => conjuncts(part));
   return [condition];
 }
+
+/** Its parts as `a AND b AND c`; null where there are none. */
+export const and = (conditions: readonly Expression[]): Json => {
+  const [only, second] = conditions;
+  if (second === undefined) return only ?? null;
+  const at = only?.['query_location'] ?? 0;
+  return { class: 'CONJUNCTION', type: 'CONJUNCTION_AND', alias: '', query_location: at, children: [...conditions] };
+};

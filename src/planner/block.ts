@@ -16,6 +16,7 @@ import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
 import type { GroupWindow } from './group-window.ts';
+import { groupingSets, type GroupingSets } from './grouping-sets.ts';
 import type { Scope } from './scope.ts';
 import { expandStars } from './stars.ts';
 
@@ -32,6 +33,8 @@ export interface Block {
   readonly items: readonly Item[];
   readonly conditions: readonly Expression[];
   readonly groups: readonly Expression[];
+  /** GROUPING SETS, ROLLUP, CUBE: which of the groups each set holds. */
+  readonly sets?: GroupingSets | undefined;
   readonly having: Expression | undefined;
   readonly qualify: Expression | undefined;
 }
@@ -69,14 +72,13 @@ export async function resolveBlock(
   }
   const where = conjuncts(node['where_clause']).map((condition) => resolve(condition));
   const conditions = [...from.conditions.map((condition) => resolve(condition)), ...where];
-  const groups = expressions(node['group_expressions']).flatMap((group) => {
-    const windowed = window?.keys(group);
-    if (windowed !== undefined) return windowed;
-    return [positional(group, items) ?? resolve(group)];
-  });
+  const keys = expressions(node['group_expressions']).map(
+    (group) => window?.keys(group) ?? [positional(group, items) ?? resolve(group)],
+  );
   const having = isExpression(node['having']) ? resolve(node['having']) : undefined;
   const qualify = isExpression(node['qualify']) ? resolve(node['qualify'], { windows: true }) : undefined;
-  const block = { context, from, items, conditions, groups, having, qualify };
+  const sets = groupingSets(node, keys);
+  const block = { context, from, items, conditions, groups: keys.flat(), sets, having, qualify };
   return { block, resolve, aliases };
 }
 
@@ -88,7 +90,11 @@ export function positional(group: Expression, items: readonly Item[]): Expressio
 }
 
 /** A name that is no column of FROM but an alias of the select list means that item. */
-function inlineAliases(expression: Expression, scope: Scope, aliases: ReadonlyMap<string, Expression>): Expression {
+export function inlineAliases(
+  expression: Expression,
+  scope: Scope,
+  aliases: ReadonlyMap<string, Expression>,
+): Expression {
   return replace(expression, (node) => {
     const path = columnPath(node);
     const [name] = path;

@@ -1,5 +1,6 @@
-import { columnPath, text, walk, type AstNode, type Json } from './ast.ts';
+import { columnPath, expressions, text, walk, type AstNode, type Json } from './ast.ts';
 import { refuse, type QueryContext } from './context.ts';
+import { WRITE_NOW } from './now.ts';
 
 const TIME_WORDS = new Set(['current_timestamp', 'current_date', 'current_time', 'localtimestamp', 'localtime']);
 
@@ -54,14 +55,13 @@ function checkFunction(context: QueryContext, node: AstNode): void {
       'compute it before the data gets here, or from the data',
     );
   }
-  if (kind === 'time') throw refuseTime(context, node, `${name}()`);
+  if (kind === 'time' || countsFromToday(node)) throw refuseTime(context, node, `${name}()`);
 }
 
+/** `age` of one time is that before today. */
+const countsFromToday = (node: AstNode): boolean =>
+  text(node['function_name']).toLowerCase() === 'age' && expressions(node['children']).length === 1;
+
 function refuseTime(context: QueryContext, node: AstNode, what: string): Error {
-  return refuse(
-    context,
-    node,
-    `${what} in a view is not supported: it changes without any input`,
-    'use an event time column, or a source column declared as pt AS PROCTIME()',
-  );
+  return refuse(context, node, `${what} cannot stand here: it changes without any input`, WRITE_NOW);
 }

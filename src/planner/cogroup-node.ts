@@ -1,7 +1,8 @@
-import { StreamsqlError } from '../base/errors.ts';
+import type { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
 import { ident, raw } from '../base/sql.ts';
 import type { AstNode } from './ast.ts';
+import { closingKey } from './closing.ts';
 import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { demandWatermark } from './demand.ts';
 import type { CogroupNode, PlanColumn, TimeAttribute } from './plan.ts';
@@ -15,6 +16,8 @@ export interface CogroupRequest {
   readonly matters?: string | undefined;
   /** The time attribute of each key, where it has one. */
   readonly keyTimes: readonly (TimeAttribute | undefined)[];
+  /** When a key that is computed from results that change will change no more, where there is such a time. */
+  readonly keySettles?: readonly (TimeAttribute | undefined)[];
   /** Which output column is which key and nothing else: it keeps the key's time attribute. */
   readonly keyOutputs: ReadonlyMap<string, number>;
   readonly at: AstNode;
@@ -28,8 +31,10 @@ export async function cogroupNode(context: QueryContext, request: CogroupRequest
     .slice(described.length - count)
     .map((column, i) => ({ name: `$k${i}`, type: column.type }));
   const plain = request.inputs.every((input) => input.node.appendOnly);
-  const at = plain ? request.keyTimes.findIndex((time) => time?.window !== undefined) : -1;
-  const time = request.keyTimes[at];
+  // Results that change give nothing for good, but of a window that is over they change no more.
+  const times = plain ? request.keyTimes : context.emit === 'changes' ? (request.keySettles ?? []) : [];
+  const at = closingKey(times);
+  const time = times[at];
   const close = time === undefined ? undefined : { column: `$k${at}`, after: time.after, clock: time.clock };
   const emit = context.emit;
   if (emit === 'on-window-close' && close === undefined) throw refuseNeverClosing(context, request);

@@ -12,6 +12,12 @@ export interface Relational {
   readonly columns: readonly PlanColumn[];
 }
 
+/** ALLOWED LATENESS: microseconds, and where it stands. */
+export interface Lateness {
+  readonly micros: bigint;
+  readonly span: Span;
+}
+
 /** What one query is compiled with. */
 export interface QueryContext {
   readonly service: SqlService;
@@ -22,6 +28,8 @@ export interface QueryContext {
   readonly emit: 'changes' | 'on-window-close';
   /** Where the EMIT clause stands, if there is one. */
   readonly emitSpan: Span | undefined;
+  /** How long a closed window is corrected; goes with `emit` on window close. */
+  readonly lateness?: Lateness | undefined;
   /** A source or view by name; throws UNSUPPORTED through `refuse` where it may not be read here. */
   lookup(name: string, at: AstNode): Promise<Relational | undefined>;
   /** Makes a name for a node that no other has. */

@@ -18,13 +18,19 @@ export function identityColumns(node: PlanNode): readonly string[] {
         .flatMap((input) => identityColumns(input.node))
         .map((_, i) => `$i${i}`);
     case 'window':
-      return [...identityColumns(node.input), 'window_start'];
+      return [...identityColumns(node.input), 'window_end'];
+    case 'session':
+      return identityColumns(node.input).filter((name) => !/^window_(start|end|time)$/.test(name));
     case 'union': {
       const widths = node.inputs.map((input) => identityColumns(input).length);
       return ['$u', ...Array.from({ length: Math.max(...widths) }, (_, i) => `$i${i}`)];
     }
     case 'aggregate':
       return node.keys.map((_, i) => `$i${i}`);
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+      return node.appendOnly ? identityColumns(node.input) : node.columns.map((column) => column.name);
     // What has no arrival of its own is told apart by all that it says.
     case 'cogroup':
     case 'match':
@@ -45,9 +51,15 @@ export function demandIdentity(node: PlanNode): void {
     case 'cogroup':
     case 'match':
       return;
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
+      if (node.appendOnly) demandIdentity(node.input);
+      return;
     case 'select':
       return node.inputs.forEach((input) => demandIdentity(input.node));
     case 'window':
+    case 'session':
       return demandIdentity(node.input);
     case 'union':
       return node.inputs.forEach((input) => demandIdentity(input));
@@ -63,9 +75,13 @@ export function demandWatermark(node: PlanNode): void {
     case 'changelog':
     case 'table':
     case 'static':
+    case 'session':
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return;
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
@@ -77,8 +93,8 @@ export function demandWatermark(node: PlanNode): void {
 }
 
 /**
- * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join or an
- * aggregation gives is never late: they have refused late rows themselves.
+ * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join, a
+ * session or an aggregation gives is never late: they have refused late rows themselves.
  */
 export function lateSources(node: PlanNode): readonly SourceNode[] {
   switch (node.kind) {
@@ -87,9 +103,13 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'changelog':
     case 'table':
     case 'static':
+    case 'session':
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return [];
     case 'select': {
       const [only, second] = streaming(node);

@@ -20,8 +20,9 @@ import { newDemand, refuse, refuseWord, type QueryContext, type Relational } fro
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
-import { fromOf, gather, within, type Gathered, type Mentioned } from './gather.ts';
+import { fromOf, gather, renamed, within, type Gathered, type Mentioned } from './gather.ts';
 import { matchNode, type MatchKind } from './match-node.ts';
+import { sessionNode } from './session-node.ts';
 import { readWindowCall, windowNode, WINDOW_FUNCTIONS } from './window-calls.ts';
 
 /** A FROM clause, compiled: what can be named in it, its text, and the conditions of its inner joins. */
@@ -182,13 +183,14 @@ class FromCompiler {
     if (input === undefined) {
       throw refuse(this.context, data ?? node, 'the first argument of a window is a source, a view or a subquery');
     }
-    const windowed = await this.windowed(input, window);
-    return this.input(node, text(node['alias']) || name, windowed);
-  }
-
-  private async windowed(input: Relational, window: Parameters<typeof windowNode>[2]): Promise<Relational> {
-    const made = await windowNode(this.context, input, window);
-    return { node: made, columns: made.columns };
+    const { shape } = window;
+    const { mentioned } = this.environment;
+    input = await renamed(this.context, input);
+    const made =
+      shape === 'session'
+        ? await sessionNode(this.context, input, window, name, mentioned)
+        : await windowNode(this.context, input, { ...window, shape });
+    return this.input(node, text(node['alias']) || name, { node: made, columns: made.columns });
   }
 
   private async join(node: AstNode, before: readonly Relation[]): Promise<Part> {

@@ -1,7 +1,7 @@
 import { ident, raw } from '../base/sql.ts';
 import { columnRef, type Expression } from './ast.ts';
 import { checkExpression } from './check.ts';
-import { newDemand, type QueryContext } from './context.ts';
+import { newDemand, type QueryContext, type Relational } from './context.ts';
 import type { From } from './from.ts';
 import type { PlanNode, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
@@ -40,7 +40,9 @@ export async function gather(
   const relations = visible.map((relation) => ({
     relation,
     names: relation.columns.map((column) => {
-      if (mentioned !== undefined && !mentioned.has(column.name.toLowerCase())) return undefined;
+      const wanted =
+        mentioned === undefined || relation.qualifiedOnly === true || mentioned.has(column.name.toLowerCase());
+      if (!wanted) return undefined;
       const name = `$c${items.length}`;
       items.push({ name, expression: from.scope.qualify(columnRef(relation.alias, column.name)) });
       return name;
@@ -116,6 +118,18 @@ export function fromOf(context: QueryContext, gathered: Gathered): From {
     conditions: [],
     opaque: false,
   };
+}
+
+/** The relation with its columns under the names that the query sees, where those are others than the node's. */
+export async function renamed(context: QueryContext, relational: Relational): Promise<Relational> {
+  const { node, columns } = relational;
+  if (columns.every((column, i) => column.name === node.columns[i]?.name)) return relational;
+  const relation: Relation = { alias: '$r', columns, input: undefined, merged: new Set() };
+  const from = fromOf(context, { node, relations: [{ relation, names: node.columns.map((column) => column.name) }] });
+  const items = columns.map(({ name }) => ({ name, expression: from.scope.qualify(columnRef('$r', name)) }));
+  const block = { context, from, items, conditions: [], groups: [], having: undefined, qualify: undefined };
+  const made = await selectNode(block, items, 'select');
+  return { node: made, columns: made.columns };
 }
 
 const ONE: Expression = {

@@ -1,6 +1,6 @@
 import { columnPath, columnRef, fingerprint, replace, text, type Expression, type Json } from './ast.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
-import { groupingColumn, readWindowCall, windowNode } from './window-calls.ts';
+import { groupingColumn, readWindowCall, windowNode, type WindowCall } from './window-calls.ts';
 
 /**
  * The grouping form of a window: `GROUP BY TUMBLE(ts, size)` with `TUMBLE_START(ts, size)` in the select list means the
@@ -8,6 +8,9 @@ import { groupingColumn, readWindowCall, windowNode } from './window-calls.ts';
  */
 export interface GroupWindow {
   readonly call: Expression;
+  /** Set where the window is a session, which is made over all of FROM and WHERE; then `stands` tells the alias of that. */
+  readonly session: WindowCall | undefined;
+  stands(alias: string): void;
   /** Wraps the relation that has the time column in the window; others pass. */
   readonly wrap: (relational: Relational, alias: string) => Promise<Relational>;
   /** The alias of the relation that was wrapped; undefined where none had the column. */
@@ -30,15 +33,18 @@ export async function groupWindow(
   const path = columnPath(window.column);
   const wanted = fingerprint(call['children'] ?? null);
   let wrapped: string | undefined;
+  const { shape } = window;
   return {
     call,
+    session: shape === 'session' ? window : undefined,
+    stands: (alias) => (wrapped = alias),
     alias: () => wrapped,
     wrap: async (relational, alias) => {
       const qualifier = path.length > 1 ? path[0] : undefined;
       const named = qualifier === undefined || qualifier.toLowerCase() === alias.toLowerCase();
       const has = relational.columns.some((column) => column.name.toLowerCase() === path.at(-1)?.toLowerCase());
-      if (wrapped !== undefined || !named || !has) return relational;
-      const node = await windowNode(context, relational, window);
+      if (wrapped !== undefined || !named || !has || shape === 'session') return relational;
+      const node = await windowNode(context, relational, { ...window, shape });
       wrapped = alias;
       return { node, columns: node.columns };
     },
@@ -58,7 +64,8 @@ export async function groupWindow(
             'write the same column and sizes in both',
           );
         }
-        return { ...columnRef(wrapped, column), alias: text(node['alias']) || column };
+        // Inside of an expression an alias is nobody's name.
+        return { ...columnRef(wrapped, column), alias: node === expression ? text(node['alias']) || column : '' };
       }),
   };
 }

@@ -24,7 +24,8 @@ export function ownWindow(
   const node = relation?.input?.node;
   if (streams.length !== 1 || relation === undefined || node?.kind !== 'window' || block.from.opaque) return undefined;
   const renamed = block.from.scope.relations.some((other) => other.within?.relation === relation);
-  if (!node.appendOnly || renamed) return undefined;
+  // The windows of CUMULATE share their starts, by which this tells its own apart.
+  if (!node.appendOnly || renamed || node.window.shape === 'cumulate') return undefined;
   const own = { relation, node };
   const asKeys = keys.filter((key) => windowRole(own, key) !== 'plain');
   const elsewhere = [...keys.filter((key) => !asKeys.includes(key)), ...calls, ...block.conditions];

@@ -12,10 +12,15 @@ export type PlanNode =
   | StaticNode
   | SelectNode
   | WindowNode
+  | SessionNode
   | UnionNode
   | AggregateNode
   | CogroupNode
-  | MatchNode;
+  | MatchNode
+  | HoldingNode;
+
+/** Nodes that let the rows of one input through at another time than they came. */
+export type HoldingNode = RetentionNode | CoalesceNode | GateNode;
 
 /**
  * A column. `time` marks a time attribute: any row yet to come has `value + after > watermark` (microseconds), so a
@@ -23,6 +28,8 @@ export type PlanNode =
  */
 export interface PlanColumn extends Column {
   readonly time?: TimeAttribute | undefined;
+  /** Of a node that changes rows: any change yet to come, of a row or back, has `value + after > watermark`. */
+  readonly settles?: TimeAttribute | undefined;
 }
 
 export interface TimeAttribute {
@@ -156,7 +163,7 @@ export interface JoinBounds {
   readonly reach: readonly (readonly bigint[])[];
 }
 
-/** TUMBLE or HOP: each row once for each window that holds it, with window_start, window_end and window_time. */
+/** TUMBLE, HOP or CUMULATE: each row once for each window that holds it, with window_start, window_end and window_time. */
 export interface WindowNode extends Common {
   readonly kind: 'window';
   readonly input: PlanNode;
@@ -164,13 +171,35 @@ export interface WindowNode extends Common {
 }
 
 export interface Window {
-  readonly shape: 'tumble' | 'hop';
+  readonly shape: 'tumble' | 'hop' | 'cumulate';
   readonly column: string;
   readonly zoned: boolean;
-  /** Microseconds; windows begin at multiples of `slide` since 1970-01-01 UTC. */
+  /**
+   * Microseconds. Windows begin at `offset` + multiples of `slide` since 1970-01-01 UTC; those of CUMULATE at `offset` +
+   * multiples of `size`, and end at each multiple of `slide` from there.
+   */
   readonly slide: bigint;
   readonly size: bigint;
+  readonly offset: bigint;
   /** The time attribute of `column`, where it has one. */
+  readonly time: TimeAttribute | undefined;
+}
+
+/**
+ * SESSION: each row once, with window_start, window_end and window_time of the session that holds it. A session is as many
+ * rows of one partition as follow one another at no more than `gap`; it ends `gap` after the last.
+ */
+export interface SessionNode extends Common {
+  readonly kind: 'session';
+  readonly input: PlanNode;
+  readonly column: string;
+  readonly zoned: boolean;
+  /** Microseconds. */
+  readonly gap: bigint;
+  /** What partitions the rows: `$k0`…, each over the input's own columns. */
+  readonly keys: readonly { readonly column: Column; readonly sql: string }[];
+  readonly emit: 'changes' | 'on-window-close';
+  /** The time attribute of `column`, where it has one: without it no session closes. */
   readonly time: TimeAttribute | undefined;
 }
 
@@ -287,6 +316,41 @@ export interface MatchGives {
   readonly right: 'unmatched' | undefined;
 }
 
+/**
+ * Conditions on now(): each row of the input is there while `since <= clock < until`, for every bound, and never where one
+ * is NULL. Append-only where rows only appear. No column is a time attribute: rows come when the clock says.
+ */
+export interface RetentionNode extends Common {
+  readonly kind: 'retention';
+  readonly input: PlanNode;
+  /** What the bounds call the input. */
+  readonly alias: string;
+  /** BIGINT microseconds over the input's columns. */
+  readonly since: readonly string[];
+  readonly until: readonly string[];
+  /** The conditions as they were written, for EXPLAIN. */
+  readonly text: string;
+}
+
+/** EMIT EVERY: changes are gathered, and given as one at multiples of `every` (microseconds) of the engine's clock. */
+export interface CoalesceNode extends Common {
+  readonly kind: 'coalesce';
+  readonly input: PlanNode;
+  readonly every: bigint;
+}
+
+/**
+ * EMIT ON WINDOW CLOSE ALLOWED LATENESS: changes of groups wait until the watermark has closed the group's window; those
+ * of closed ones pass. `close` is a column of the input, which the node itself has not.
+ */
+export interface GateNode extends Common {
+  readonly kind: 'gate';
+  readonly input: AggregateNode;
+  readonly close: { readonly column: string; readonly after: bigint; readonly clock: Clock };
+  /** Microseconds for which a closed window is corrected. */
+  readonly lateness: bigint;
+}
+
 /** A materialized view of the plan, kept as a table of the results database. */
 export interface MaterializedView {
   readonly name: string;
@@ -304,7 +368,10 @@ export interface SinkTarget {
   readonly connector: string;
   readonly plan: SinkPlan;
   readonly node: PlanNode;
+  /** As the sink has them, without the `op` of a changelog. */
   readonly columns: readonly Column[];
+  /** Its rows are changes, each with a leading column `op`: '+' or '-'. */
+  readonly changelog: boolean;
 }
 
 /** All that a run does. */
@@ -366,7 +433,11 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
       return [node.left.node, node.right.node];
     case 'changelog':
     case 'window':
+    case 'session':
     case 'aggregate':
+    case 'retention':
+    case 'coalesce':
+    case 'gate':
       return [node.input];
   }
 }

@@ -21,12 +21,13 @@ import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
+import { checkLateness, coalesced, readEmitOptions } from './emit-options.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
 import { compileNamed, compileQuery } from './query.ts';
-import { refuseEmitOptions } from './refuse-emit-options.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
+import { changelogColumns, writesChanges } from './changelog.ts';
 import { at, physicalColumns, pickConnector, planSource, type SourceHost } from './source.ts';
 
 export interface PlannerHost extends SourceHost, TableHost {
@@ -262,13 +263,6 @@ export class Planner {
   private async flow(sink: DeclaredSink, query: Query, at: Name): Promise<void> {
     const bound = await this.bind(query, []);
     const relational = await this.compile(query, query.emit?.kind ?? 'changes', bound);
-    if (!relational.node.appendOnly) {
-      throw new StreamsqlError(
-        'UNSUPPORTED',
-        `the sink ${sink.name} takes rows that are only ever added, and this query changes rows it gave before`,
-        { span: query.sql.span, hint: 'end it with EMIT ON WINDOW CLOSE' },
-      );
-    }
     if (sink.columns.length > 0 && sink.columns.length !== relational.columns.length) {
       throw new StreamsqlError(
         'BIND',
@@ -284,9 +278,10 @@ export class Planner {
       `the ${sink.connector.name} sink`,
       sink.statement.name.span,
     );
+    const changelog = writesChanges(sink, options, relational.node, query.sql.span);
     const plan = sink.connector.plan({
       name: sink.name,
-      columns,
+      columns: changelog ? changelogColumns(columns, at.span) : columns,
       options,
       span: sink.statement.span,
       cwd: this.host.cwd,
@@ -297,6 +292,7 @@ export class Planner {
       plan,
       node: relational.node,
       columns,
+      changelog,
     };
     this.catalog.targets.push(target);
   }
@@ -339,7 +335,14 @@ export class Planner {
     const plain = relational.columns.map(({ name, type }) => ({ name, type }));
     const options = checkOptions([], print.options, 'the print sink', statement.span);
     const plan = print.plan({ name: 'query', columns: plain, options, span: statement.span, cwd: this.host.cwd });
-    this.catalog.targets.push({ name: 'query', connector: 'print', plan, node: relational.node, columns: plain });
+    this.catalog.targets.push({
+      name: 'query',
+      connector: 'print',
+      plan,
+      node: relational.node,
+      columns: plain,
+      changelog: false,
+    });
   }
 
   private async readsSource(query: Query): Promise<boolean> {
@@ -399,10 +402,9 @@ export class Planner {
 
   /** The columns of a query by DuckDB's binder, which finds the user's mistakes and points at them. */
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
-    refuseEmitOptions(query.emit);
     await this.host.service.parse(query.sql);
     const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
-      throw this.nearTable(error);
+      throw this.nearTable(error, query.sql.text);
     });
     const extra = names[columns.length];
     if (extra !== undefined) {
@@ -415,9 +417,14 @@ export class Planner {
   }
 
   /** For a table that is not there DuckDB proposes its own; ours are nearer. */
-  private nearTable(error: unknown): unknown {
+  private nearTable(error: unknown, sql: string): unknown {
     if (!(error instanceof StreamsqlError)) return error;
     const missing = /^Table with name (.+) does not exist/.exec(error.message)?.[1];
+    if (/^column ".*" must appear in the GROUP BY/.test(error.message) && GROUPED_WINDOW.test(sql))
+      return new StreamsqlError('BIND', error.message, {
+        span: error.span,
+        hint: 'TUMBLE_START and its like take the same column and sizes as the window in GROUP BY',
+      });
     if (missing === undefined) return error;
     if (this.catalog.get(missing)?.kind === 'sink')
       return new StreamsqlError('BIND', `${missing} is a sink: rows go in, none come out`, { span: error.span });
@@ -436,12 +443,14 @@ export class Planner {
     compiler = compileQuery,
   ): Promise<Relational> {
     const root = await this.host.service.parse(query.sql);
+    const { every, lateness } = await readEmitOptions(this.host.service, query.emit);
     const context: QueryContext = {
       service: this.host.service,
       text: query.sql,
       root,
       emit,
       emitSpan: query.emit?.span,
+      lateness,
       // What stands in SQL alone is counted apart: the names of operators are shown.
       nextId: (hint) => `${hint}${hint.startsWith('$') ? ++this.placeholders : ++this.ids}`,
       lookup: async (name, node) => {
@@ -461,9 +470,21 @@ export class Planner {
         }
       },
     };
-    const relational = await at(query.sql.span, () => compiler(context, root));
-    if (relational.node.kind === 'static' && compiler === compileQuery)
+    const compiled = await at(query.sql.span, () => compiler(context, root));
+    if (compiled.node.kind === 'static' && compiler === compileQuery)
       throw refuse(context, root, 'a view reads from a source; this query reads none');
+    if (lateness !== undefined) checkLateness(compiled.node, lateness);
+    const relational = every === undefined ? compiled : await coalesced(context, compiled, every);
+    if (query.emit?.kind === 'on-window-close' && !relational.node.appendOnly) {
+      throw new StreamsqlError(
+        'UNSUPPORTED',
+        'EMIT ON WINDOW CLOSE: the rows of this query change, and nothing closes',
+        {
+          span: query.emit.span,
+          hint: 'leave it away, or let the view below it emit on window close',
+        },
+      );
+    }
     const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);
     if (wrong >= 0 || bound.length !== relational.columns.length) {
       const [expected, got] = [bound[wrong], relational.columns[wrong]];
@@ -485,6 +506,8 @@ export class Planner {
     this.catalog = before;
   }
 }
+
+const GROUPED_WINDOW = /\b(tumble|hop|session)_\w+\s*\(/i;
 
 function reads(entry: CatalogEntry, name: string): boolean {
   const text = entry.kind === 'view' || entry.kind === 'materialized' || entry.kind === 'sink' ? entry.text : '';

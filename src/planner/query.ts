@@ -1,4 +1,4 @@
-import { ident, raw } from '../base/sql.ts';
+import { raw } from '../base/sql.ts';
 import { isNode, nodes, text, walk, type AstNode } from './ast.ts';
 import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { checkExpression } from './check.ts';
@@ -46,19 +46,12 @@ async function compile(context: QueryContext, node: AstNode, outer: Lookup): Pro
 
 /** A query in FROM: one that reads no stream is a table that does not change. */
 async function compileInner(context: QueryContext, node: AstNode, lookup: Lookup): Promise<Relational> {
-  const fixed = new Map<string, string>();
   for (const table of baseTables(node)) {
-    const name = text(table['table_name']);
-    const found = await lookup(name, table);
-    if (found === undefined) continue;
-    if (found.node.kind !== 'static') return compile(context, node, lookup);
-    const names = found.columns.map((column) => ident(column.name).text);
-    fixed.set(name.toLowerCase(), `${ident(name).text}(${names.join(', ')}) AS (${found.node.sql})`);
+    if ((await lookup(text(table['table_name']), table)) !== undefined) return compile(context, node, lookup);
   }
   if (readsWindow(node)) return compile(context, node, lookup);
   checkExpression(context, node, { windows: true, subqueries: true });
-  const own = await context.service.printQuery(node);
-  const sql = fixed.size === 0 ? own : `WITH ${[...fixed.values()].join(', ')} SELECT * FROM (${own})`;
+  const sql = await context.service.printQuery(node);
   const columns = await context.service.describe(raw(sql));
   const id = context.nextId('static');
   await context.service.declare(id, columns);

@@ -82,7 +82,8 @@ async function outputColumns(
       resolved === undefined
         ? undefined
         : kept.get(resolved.relation)?.find((candidate) => candidate.name === resolved.column.name);
-    return source?.time === undefined ? column : { ...column, time: source.time };
+    const settles = streams.length === 1 && source?.settles !== undefined ? { settles: source.settles } : {};
+    return { ...column, ...(source?.time === undefined ? {} : { time: source.time }), ...settles };
   });
 }
 

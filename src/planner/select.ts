@@ -1,21 +1,24 @@
 import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
-import { compileAggregate } from './aggregate.ts';
 import {
-  columnPath, columnRef, expressions, fingerprint, isNode, nodes, text, walk,
+  and, columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, text, walk,
   type AstNode, type Expression,
 } from './ast.ts'; // prettier-ignore
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
-import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
+import { refuse, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
 import { compileFrom, type FromEnvironment } from './from.ts';
 import type { Mentioned } from './gather.ts';
-import { groupWindow } from './group-window.ts';
+import { compileGroups, groupingCalls } from './grouping-sets.ts';
+import { groupWindow, type GroupWindow } from './group-window.ts';
 import { readModifiers, type Modifiers } from './modifiers.ts';
 import { columnsRead, overItems, overNode, windowsIn } from './over.ts';
 import { pushQualify } from './push-qualify.ts';
 import { selectNode } from './select-node.ts';
-import { unnest } from './subqueries.ts';
+import { retain, selectAliases } from './retention.ts';
+import { sessionsOf } from './session-node.ts';
+import { unnest, type Unnested } from './subqueries.ts';
 import { topN, type OrderColumn } from './top-n.ts';
+import { groupingColumn, type WindowCall } from './window-calls.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import { compileWhole } from './whole.ts';
 
@@ -29,8 +32,18 @@ export async function compileSelect(
     return await clauseByClause(context, environment, pushQualify(node));
   } catch (error) {
     if (!(error instanceof NeedsWhole)) throw error;
+    refuseGroupWindow(context, node);
     return compileWhole(context, environment, node);
   }
+}
+
+/** What is answered as a whole is DuckDB's to answer, which has no windows in GROUP BY. */
+function refuseGroupWindow(context: QueryContext, node: AstNode): void {
+  const window = expressions(node['group_expressions']).find((group) => groupingColumn(group) !== undefined);
+  if (window === undefined) return;
+  const name = text(window['function_name']).toUpperCase();
+  const message = `${name} in GROUP BY beside a subquery like this one is not supported`;
+  throw refuse(context, window, message, `write FROM ${name}(table, …) GROUP BY window_start, window_end`);
 }
 
 async function clauseByClause(context: QueryContext, environment: FromEnvironment, node: AstNode): Promise<Relational> {
@@ -41,32 +54,43 @@ async function clauseByClause(context: QueryContext, environment: FromEnvironmen
   const mentioned = mentionedColumns(node);
   const window = await groupWindow(context, expressions(node['group_expressions']));
   const whole = await compileFrom(context, { ...environment, wrap: window?.wrap, mentioned }, fromNode);
-  if (window !== undefined && window.alias() === undefined) {
+  if (window !== undefined && window.session === undefined && window.alias() === undefined) {
     throw refuse(context, window.call, 'the time column of this window is no column of the tables in FROM');
   }
-  const { from, node: tree } = await unnest(context, environment, whole, node, mentioned);
+  const timed = await retain(
+    context,
+    whole,
+    conjuncts(node['where_clause']),
+    selectAliases(node),
+    window === undefined ? mentioned : undefined,
+  );
+  const untimed = { ...node, where_clause: and(timed.conditions) };
+  const unnested = await unnest(context, environment, timed.from, untimed, mentioned);
+  const { from, node: tree } =
+    window?.session === undefined
+      ? unnested
+      : await inSessions(context, unnested, { ...window, session: window.session }, mentioned);
   const resolved = await resolveBlock(context, from, tree, window);
-  if (
-    nodes(node['group_expressions']).length > 0 &&
-    Array.isArray(node['group_sets']) &&
-    node['group_sets'].length > 1
-  ) {
-    throw refuseWord(
-      context,
-      nodes(node['group_expressions'])[0] ?? node,
-      'BY',
-      'GROUPING SETS, ROLLUP and CUBE are not supported yet',
-      'write one view for each grouping',
-    );
-  }
   if (!from.scope.relations.some((relation) => relation.input !== undefined && relation.input.node.kind !== 'static')) {
-    if (readsInSubqueries(node)) throw new NeedsWhole();
-    throw refuse(context, fromNode, 'a view reads from a source; nothing in this FROM is one');
+    throw new NeedsWhole();
   }
   const ordered = orderedBlock(resolved, readModifiers(context, tree));
   const rows = await rowsOf(ordered.block, tree);
   const unlike = modifiers.distinct ? await distinctNode(context, rows) : rows;
   return topN(context, unlike, modifiers, ordered.orders, ordered.on);
+}
+
+/** The block over the sessions of its rows: WHERE has been applied below them. */
+async function inSessions(
+  context: QueryContext,
+  block: Unnested,
+  window: GroupWindow & { session: WindowCall },
+  mentioned: Mentioned,
+): Promise<Unnested> {
+  const { from, node } = block;
+  const sessions = await sessionsOf(context, from, conjuncts(node['where_clause']), window.session, node, mentioned);
+  window.stands(sessions.alias);
+  return { from: sessions.from, node: { ...node, where_clause: null } };
 }
 
 async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
@@ -75,10 +99,10 @@ async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
     ...(block.qualify === undefined ? [] : [block.qualify]),
   ];
   const all = node['aggregate_handling'] === 'FORCE_AGGREGATES';
-  const grouped = block.groups.length > 0 || all || hasAggregates(block);
+  const grouped = block.groups.length > 0 || block.sets !== undefined || all || hasAggregates(block);
   const windows = windowsIn(everything);
   if (windows.length === 0 && block.qualify === undefined)
-    return grouped ? compileAggregate(block, all) : plainSelect(block);
+    return grouped ? compileGroups(block, all) : plainSelect(block);
   const groups = all
     ? block.items
         .map((item) => item.expression)
@@ -86,12 +110,14 @@ async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
     : block.groups;
   const over = { ...block, items: everything.map((expression, i) => ({ name: `$${i}`, expression })) };
   const below: readonly Item[] = grouped
-    ? distinct([...groups.filter((group) => group.class !== 'CONSTANT'), ...aggregatesOf(over)]).map(
-        (expression, i) => ({ name: `$c${i}`, expression }),
-      )
+    ? distinct([
+        ...groups.filter((group) => group.class !== 'CONSTANT'),
+        ...aggregatesOf(over),
+        ...groupingCalls(everything),
+      ]).map((expression, i) => ({ name: `$c${i}`, expression }))
     : columnsRead(block, everything);
   const base = { ...block, groups, items: below, qualify: undefined };
-  const relational = grouped ? await compileAggregate(base, false) : await plainSelect(base);
+  const relational = grouped ? await compileGroups(base, false) : await plainSelect(base);
   return overNode(block, {
     relational,
     items: block.items.map((item) => ({ name: item.name, expression: overItems(item.expression, below) })),

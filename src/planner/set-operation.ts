@@ -8,6 +8,7 @@ import type { FromEnvironment } from './from.ts';
 import { readModifiers } from './modifiers.ts';
 import type { PlanColumn, UnionNode } from './plan.ts';
 import { topN } from './top-n.ts';
+import { compileWhole } from './whole.ts';
 
 /** UNION, EXCEPT and INTERSECT, with and without ALL, and what stands around them. */
 export async function setOperation(
@@ -21,8 +22,7 @@ export async function setOperation(
   const sides = isNode(node['left']) && isNode(node['right']) ? [node['left'], node['right']] : nodes(node['children']);
   const inputs: Relational[] = [];
   for (const side of sides) inputs.push(await environment.compileQuery(side));
-  if (inputs.every((input) => input.node.kind === 'static'))
-    throw refuse(context, node, 'a view reads from a source; nothing in this query is one');
+  if (inputs.every((input) => input.node.kind === 'static')) return compileWhole(context, environment, node);
   const combined = await combine(context, node, kind, all, inputs);
   const orders = modifiers.orders.map((order) => ({
     column: orderColumn(context, combined, order.expression),
@@ -40,7 +40,7 @@ function combine(
 ): Promise<Relational> {
   switch (kind) {
     case 'UNION':
-      return union(context, inputs).then((made) => (all ? made : distinctNode(context, made)));
+      return unionAll(context, inputs).then((made) => (all ? made : distinctNode(context, made)));
     case 'EXCEPT':
     case 'INTERSECT':
       return comparing(context, node, `${kind}${all ? ' ALL' : ''}`, inputs);
@@ -99,7 +99,8 @@ function commonTime(inputs: readonly Relational[], i: number, window: string | u
   return { after, clock: first.clock, window: windowed ? (window ?? first.window) : undefined };
 }
 
-async function union(context: QueryContext, inputs: readonly Relational[]): Promise<Relational> {
+/** UNION ALL of relations with as many columns, which are named as the first one's. */
+export async function unionAll(context: QueryContext, inputs: readonly Relational[]): Promise<Relational> {
   const described = await commonColumns(context, inputs);
   const columns: PlanColumn[] = described.map((column, i) => {
     const time = commonTime(inputs, i, undefined);

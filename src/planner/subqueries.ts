@@ -1,11 +1,13 @@
 import {
-  columnPath, columnRef, conjuncts, expressions, isExpression, isNode, nodes, replace, text, walk,
+  and, columnPath, columnRef, conjuncts, expressions, isExpression, isNode, nodes, replace, text, walk,
   type AstNode, type Expression, type Json,
 } from './ast.ts'; // prettier-ignore
 import type { QueryContext } from './context.ts';
 import { compileFrom, uncorrelated, type From, type FromEnvironment } from './from.ts';
 import { fromOf, gather, standIn, type Gathered, type Mentioned } from './gather.ts';
+import { correlatedAggregate } from './correlated.ts';
 import { matchNode } from './match-node.ts';
+import { retain } from './retention.ts';
 import { Scope } from './scope.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import { subqueriesIn } from './whole.ts';
@@ -40,17 +42,11 @@ export async function unnest(
     current = fromOf(context, gathered);
     for (const condition of plain) others.splice(others.indexOf(condition), 1);
   }
-  const scalars = new Scalars(context, environment, current);
+  const scalars = new Scalars(context, environment, current, mentioned, node);
   let rewritten: AstNode = { ...node, where_clause: and(others) };
   for (const part of parts) rewritten = { ...rewritten, [part]: await scalars.replaceIn(rewritten[part] ?? null) };
   return { from: scalars.from, node: rewritten };
 }
-
-const and = (conditions: readonly Expression[]): Json => {
-  const [only, second] = conditions;
-  if (second === undefined) return only ?? null;
-  return { class: 'CONJUNCTION', type: 'CONJUNCTION_AND', alias: '', query_location: only?.['query_location'] ?? 0, children: [...conditions] }; // prettier-ignore
-};
 
 const isMatching = (condition: Expression): boolean => positive(condition) !== undefined;
 
@@ -129,9 +125,9 @@ async function innerSide(
     subqueriesIn(inner['where_clause'] ?? null).length === 0 && subqueriesIn(fromNode).length === 0 &&
     !hasSpecial(context, inner) && (!any || (item !== undefined && second === undefined && item.class !== 'STAR')); // prettier-ignore
   if (plain && isNode(fromNode)) {
-    const from = await compileFrom(context, { ...environment, wrap: undefined, mentioned: undefined }, fromNode);
+    const whole = await compileFrom(context, { ...environment, wrap: undefined, mentioned: undefined }, fromNode);
     const outer = new Scope(standIn(left, '$l', '$l'));
-    const conditions = conjuncts(inner['where_clause']);
+    const { from, conditions } = await retain(context, whole, conjuncts(inner['where_clause']), new Map(), undefined);
     const closed = conditions.filter((condition) => !namesOutside(from.scope, outer, condition));
     const on = conditions.filter((condition) => !closed.includes(condition));
     const right = await gather(context, from, closed, undefined);
@@ -160,9 +156,11 @@ function namesOutside(inner: Scope, outer: Scope, condition: Expression): boolea
 function hasSpecial(context: QueryContext, inner: AstNode): boolean {
   let special = false;
   walk(inner['select_list'] ?? null, (node) => {
+    if (node['class'] === 'SUBQUERY') return false;
     if (node['class'] === 'WINDOW') special = true;
     if (node['class'] === 'FUNCTION' && context.service.functionKind(text(node['function_name'])) === 'aggregate')
       special = true;
+    return true;
   });
   return special;
 }
@@ -172,11 +170,17 @@ class Scalars {
   from: From;
   private readonly context: QueryContext;
   private readonly environment: FromEnvironment;
+  private readonly mentioned: Mentioned;
+  /** Whether the block around them groups: a column of theirs would have to be grouped by. */
+  private readonly grouped: boolean;
 
-  constructor(context: QueryContext, environment: FromEnvironment, from: From) {
+  constructor(context: QueryContext, environment: FromEnvironment, from: From, mentioned: Mentioned, block: AstNode) {
     this.context = context;
     this.environment = environment;
     this.from = from;
+    this.mentioned = mentioned;
+    const aggregates = hasSpecial(context, { select_list: block['select_list'] ?? null });
+    this.grouped = expressions(block['group_expressions']).length > 0 || aggregates || block['aggregate_handling'] === 'FORCE_AGGREGATES'; // prettier-ignore
   }
 
   async replaceIn(value: Json): Promise<Json> {
@@ -192,6 +196,13 @@ class Scalars {
   private async column(subquery: AstNode): Promise<Expression> {
     const inner = isNode(subquery['subquery']) ? subquery['subquery']['node'] : undefined;
     if (subquery['subquery_type'] !== 'SCALAR' || !isNode(inner) || !this.oneRow(inner)) throw new NeedsWhole();
+    const joined = this.grouped
+      ? undefined
+      : await correlatedAggregate(this.context, this.environment, this.from, inner, this.mentioned);
+    if (joined !== undefined) {
+      this.from = joined.from;
+      return joined.value;
+    }
     const relational = await uncorrelated(() => this.environment.compileQuery(inner));
     const [column] = relational.columns;
     if (relational.node.kind === 'static' || column === undefined) throw new NeedsWhole();

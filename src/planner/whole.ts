@@ -1,3 +1,4 @@
+import type { Column } from '../base/schema.ts';
 import { ident, raw } from '../base/sql.ts';
 import {
   columnRef, expressions, isExpression, isNode, nodes, text,
@@ -35,11 +36,11 @@ export async function compileWhole(
     uses: relational.node.columns.map((column) => column.name),
     keys: [],
   }));
-  if (inputs.every((input) => input.node.kind === 'static'))
-    throw refuse(context, node, 'a view reads from a source; nothing in this query is one');
+  if (inputs.length === 0) throw refuse(context, node, 'a view reads from a source; nothing in this query is one');
   const ordered = await withTotalLimits(context, body, inputs);
   const printed = await context.service.printQuery(ordered as AstNode);
   const described = await context.service.describe(raw(bind(printed, inputs)));
+  if (inputs.every((input) => input.node.kind === 'static')) return staticAnswer(context, printed, described, inputs);
   const names = described.map((_, i) => ident(`$c${i}`).text);
   const list = described.map((column, i) => `${names[i]} AS ${ident(column.name).text}`);
   return cogroupNode(context, {
@@ -50,6 +51,21 @@ export async function compileWhole(
     keyOutputs: new Map(),
     at: subqueriesIn(node)[0] ?? node,
   });
+}
+
+/** A query over tables that do not change is one itself. */
+async function staticAnswer(
+  context: QueryContext,
+  printed: string,
+  columns: readonly Column[],
+  inputs: readonly KeptInput[],
+): Promise<Relational> {
+  let sql = printed;
+  for (const { placeholder, node } of inputs)
+    if (node.kind === 'static') sql = sql.replaceAll(ident(placeholder).text, () => `(${node.sql})`);
+  const id = context.nextId('static');
+  await context.service.declare(id, columns);
+  return { node: { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql }, columns };
 }
 
 /** Every table, view and window call of the query becomes an input, named by a placeholder. */

@@ -1,4 +1,3 @@
-import { sameName } from '../base/schema.ts';
 import { columnPath, expressions, isNode, text, type AstNode, type Expression } from './ast.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import type { PlanColumn, Window, WindowNode } from './plan.ts';
@@ -149,18 +148,10 @@ async function micros(context: QueryContext, expression: Expression, name: strin
   return interval.micros;
 }
 
-/** The node that assigns windows to the rows of `input`. */
-export async function windowNode(context: QueryContext, input: Relational, call: WindowCall): Promise<WindowNode> {
-  const { shape } = call;
-  if (shape === 'session' || shape === 'cumulate') {
-    throw refuse(context, call.call, `${shape.toUpperCase()} windows are not supported yet`, 'use TUMBLE or HOP');
-  }
-  if (call.offset !== 0n) {
-    const message = `${shape.toUpperCase()} with an offset is not supported yet`;
-    throw refuse(context, call.call, message, 'windows begin at multiples of the slide since 1970-01-01 UTC');
-  }
+/** The column that a window is on. */
+export function timeColumn(context: QueryContext, input: Relational, call: WindowCall): PlanColumn {
   if (input.node.kind === 'static') {
-    const message = `${shape.toUpperCase()} takes a source, a table or a view, and this table does not change`;
+    const message = `${call.shape.toUpperCase()} takes a source, a table or a view, and this table does not change`;
     throw refuse(context, call.call, message, 'compute its windows with time_bucket(size, ts)');
   }
   const wanted = columnPath(call.column).at(-1) ?? '';
@@ -181,18 +172,28 @@ export async function windowNode(context: QueryContext, input: Relational, call:
       'cast it in the source',
     );
   }
+  return column;
+}
+
+/** The node that assigns windows to the rows of `input`. */
+export async function windowNode(
+  context: QueryContext,
+  input: Relational,
+  call: WindowCall & { readonly shape: Window['shape'] },
+): Promise<WindowNode> {
+  const column = timeColumn(context, input, call);
   const id = context.nextId('window');
   const window: Window = {
-    shape: call.slide === call.size ? 'tumble' : shape,
+    shape: call.slide === call.size ? 'tumble' : call.shape,
     column: column.name,
     zoned: column.type !== 'TIMESTAMP',
     slide: call.slide,
     size: call.size,
+    offset: call.offset,
     time: column.time,
   };
   const added = windowColumns(window, id, column.type);
-  // Of a window over windows the new window's columns hide the old ones.
-  const kept = input.columns.filter((old) => !added.some((fresh) => sameName(fresh.name, old.name)));
+  const kept = withoutWindow(input.columns);
   const columns = [...kept, ...added];
   await context.service.declare(id, columns);
   return {
@@ -206,18 +207,24 @@ export async function windowNode(context: QueryContext, input: Relational, call:
   };
 }
 
+/** Of a window over windows the new window's columns hide the old ones. */
+export const withoutWindow = (columns: readonly PlanColumn[]): readonly PlanColumn[] =>
+  columns.filter((column) => !/^window_(start|end|time)$/i.test(column.name));
+
 /**
  * A window [s, e) is complete when no row yet to come lies in it. Rows yet to come have v + after > watermark, that is
  * v >= watermark - after + 1, so the window is complete at watermark >= e + after - 1.
  */
 function windowColumns(window: Window, id: string, type: string): readonly PlanColumn[] {
-  const attribute = (beyondEnd: bigint): Partial<PlanColumn> => {
+  const attribute = (beyondEnd: bigint, name = id): Partial<PlanColumn> => {
     if (window.time === undefined) return {};
     const late = window.time.after > 0n ? window.time.after - 1n : 0n;
-    return { time: { after: beyondEnd + late, clock: window.time.clock, window: id } };
+    return { time: { after: beyondEnd + late, clock: window.time.clock, window: name } };
   };
+  // The windows of CUMULATE that begin together do not close together.
+  const beginning = window.shape === 'cumulate' ? `${id}$start` : id;
   return [
-    { name: 'window_start', type, ...attribute(window.size) },
+    { name: 'window_start', type, ...attribute(window.size, beginning) },
     { name: 'window_end', type, ...attribute(0n) },
     { name: 'window_time', type, ...attribute(WINDOW_TIME_BEFORE_END) },
   ];

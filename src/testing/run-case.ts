@@ -236,7 +236,12 @@ class RunningCase {
   private async settle(): Promise<void> {
     const moved = this.clockMoved;
     this.clockMoved = false;
-    await this.whileRunning(moved ? this.stage.epoch([]) : this.stage.atRest());
+    // Without a source no poll tells that the engine has seen the clock: an empty script makes an epoch.
+    const tick =
+      this.stage.readsNothing && this.running !== undefined
+        ? () => this.change([{ sql: '', span: this.test.span }])
+        : undefined;
+    await this.whileRunning(moved ? this.stage.epoch([], tick) : this.stage.atRest());
   }
 
   /** Waits for the stage, or for the run's end if that comes first. */

@@ -123,7 +123,7 @@ export class ChangelogBench {
     this.dead.push(...decoded.dead);
     for (const { max } of decoded.times) if (this.watermark === undefined || max > this.watermark) this.watermark = max;
     await source.ingest({ table, decoded, watermarksBefore: new Map(), watermarkAfter: undefined }, undefined, 0n);
-    await this.graph.step({ number: this.epochs++, clock: 0n });
+    await this.graph.step({ number: this.epochs++, clock: 0n, stamped: 0n, last: false });
     const operator = this.graph.operator(this.node);
     if (!operator.hasRows()) return void this.changed.push(0);
     const delta = operator.delta(false);

@@ -18,7 +18,12 @@ export interface LawRecord {
 export interface LawRun {
   readonly query: {
     readonly sql: string;
-    /** Over `raw_a` and `raw_b`; `{{w}}` is the source's watermark. */
+    /** Views before the one that is held against the oracle. */
+    readonly before?: string;
+    /**
+     * Over `raw_a` and `raw_b`; `{{w}}` is the source's watermark. With `clock`: `{{now}}` is the engine's clock, which a
+     * row's `"$c"` was, and `{{every:N}}` its last multiple of N seconds, at the end a time beyond all.
+     */
     readonly oracle: string;
     /** The rows of `a` that the view refuses altogether. */
     readonly refused: string | undefined;
@@ -27,6 +32,8 @@ export interface LawRun {
   readonly b: readonly LawRecord[];
   /** Seconds. */
   readonly delay: number;
+  /** The engine's clock: how far ahead of the first event time it starts, and how far it moves before each epoch, ms. */
+  readonly clock?: { readonly start: number; readonly steps: readonly number[] };
 }
 
 interface Row {
@@ -46,8 +53,10 @@ const SCHEMA = 'k INTEGER, v BIGINT, s VARCHAR, d DOUBLE, ts TIMESTAMP';
 export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
   const sources = { a: epochsOf(run.a, run.delay), b: epochsOf(run.b, run.delay) };
   const readers = new Map<string, FedReader>();
+  let now = (BASE + (run.clock?.start ?? 0)) * 1000;
   const engine = await open({}, {
     pollAll: true,
+    ...(run.clock === undefined ? {} : { now: () => now }),
     openReader: (source) => {
       const reader = new FedReader(source.name === 'a' ? sources.a : sources.b);
       readers.set(source.name, reader);
@@ -61,9 +70,13 @@ export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
   try {
     const declared = (name: string): string =>
       `CREATE SOURCE ${name} (${SCHEMA}, WATERMARK FOR ts AS ts - INTERVAL '${run.delay} seconds') WITH (connector = 'file', path = '${name}.json');`;
-    await engine.sql(`${declared('a')} ${declared('b')} CREATE MATERIALIZED VIEW answer AS ${run.query.sql};`);
+    await engine.sql(
+      `${declared('a')} ${declared('b')} ${run.query.before ?? ''} CREATE MATERIALIZED VIEW answer AS ${run.query.sql};`,
+    );
     for (const name of ['a', 'b']) {
-      await asked.run(raw(`CREATE TABLE raw_${name} (${SCHEMA}, "$p" INTEGER, "$o" BIGINT, "$wm" TIMESTAMP)`));
+      await asked.run(
+        raw(`CREATE TABLE raw_${name} (${SCHEMA}, "$p" INTEGER, "$o" BIGINT, "$wm" TIMESTAMP, "$c" TIMESTAMP)`),
+      );
     }
     let committed: () => void = () => undefined;
     let next = new Promise<void>((resolve) => (committed = resolve));
@@ -79,26 +92,37 @@ export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
     await next;
     const check = async (when: string, watermark: string): Promise<void> => {
       const { rows } = await engine.query('SELECT * FROM answer');
-      const expected = await asked.table(raw(run.query.oracle.replaceAll('{{w}}', watermark)));
+      const oracle = run.query.oracle
+        .replaceAll('{{w}}', watermark)
+        .replaceAll('{{now}}', `make_timestamp(${now}::BIGINT * 1000)`)
+        .replaceAll(/\{\{every:(\d+)\}\}/g, (_, every: string) =>
+          when === 'at the end'
+            ? "TIMESTAMP '9999-01-01'"
+            : instant(Math.floor(now / 1000 / Number(every)) * Number(every)),
+        );
+      const expected = await asked.table(raw(oracle));
       const [got, want] = [canonical(rows), canonical(expected.rows)];
       if (got.join('\n') !== want.join('\n'))
         differences.push(`${when}: got ${got.join(' | ')}; want ${want.join(' | ')}`);
     };
-    const epochs = Math.max(...[...readers.values()].map((reader) => reader.epochs.length));
+    const longest = Math.max(...[...readers.values()].map((reader) => reader.epochs.length));
+    const epochs = Math.max(longest, run.clock?.steps.length ?? 0);
     for (let e = 0; e < epochs; e++) {
       await Promise.all([...readers.values()].map((reader) => reader.turnstile.occupied()));
       next = new Promise<void>((resolve) => (committed = resolve));
+      now += run.clock?.steps[e] ?? 0;
       for (const [name, reader] of readers) {
         for (const row of reader.epochs[e] ?? [])
           await asked.run(
             raw(
-              `INSERT INTO raw_${name} VALUES (${row.cells}, ${row.partition}, ${row.offset}, ${row.before === undefined ? 'NULL' : instant(row.before)})`,
+              `INSERT INTO raw_${name} VALUES (${row.cells}, ${row.partition}, ${row.offset}, ${row.before === undefined ? 'NULL' : instant(row.before)}, make_timestamp(${now}::BIGINT * 1000))`,
             ),
           );
       }
       const fed = [...readers.values()].some((reader) => (reader.epochs[e] ?? []).length > 0);
       for (const reader of readers.values()) reader.give(e);
       if (fed) await next;
+      else await turned(readers);
       if (failure !== undefined) throw failure;
       await check(`after epoch ${e}`, watermarkOf([...readers.values()], e, run.delay));
     }
@@ -122,6 +146,11 @@ export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
   }
   return differences;
 }
+
+/** Without rows there is an epoch only where the clock calls for one: it is over when all sources are asked again. */
+const turned = async (readers: ReadonlyMap<string, FedReader>): Promise<void> => {
+  await Promise.all([...readers.values()].map((reader) => reader.turnstile.occupied()));
+};
 
 /** The rows of one source by epoch, each with the running watermark of its own partition just before it. */
 function epochsOf(records: readonly LawRecord[], delay: number): readonly (readonly Row[])[] {

@@ -25,7 +25,16 @@ export const fileSink: SinkConnector = {
       default: 'json',
       doc: 'json (one object a line), csv (with a header) or parquet.',
     },
+    changelog: {
+      type: 'boolean',
+      default: false,
+      doc: 'true: each row begins with op, + for one that comes and - for one that goes, so results that change can be written.',
+    },
   },
+  changelog: (options) =>
+    options['changelog'] === true
+      ? 'always'
+      : { hint: "set changelog = true: each row then begins with op, '+' or '-'" },
   plan(declaration) {
     const { name, options, cwd, span } = declaration;
     const path = String(options['path'] ?? '');

@@ -8,7 +8,7 @@ import { ident, join, sql, type Sql } from '../../base/sql.ts';
  */
 export const printSink: SinkConnector = {
   name: 'print',
-  doc: 'Shows the rows of each epoch.',
+  doc: 'Shows the rows of each epoch; of results that change the changes, each after an op: + for a row that comes, - for one that goes.',
   options: {
     limit: {
       type: 'integer',
@@ -16,6 +16,7 @@ export const printSink: SinkConnector = {
       doc: 'The most rows to show of one epoch, its first ones; all of them by default.',
     },
   },
+  changelog: () => 'of changes',
   plan: (declaration) => ({ open: (context) => openPrint(declaration, context) }),
 };
 

@@ -167,11 +167,11 @@ export class AggregateSql {
   }
 
   private start(window: Window): Sql {
-    return bucket(window.slide, raw('"$t"'), window.zoned);
+    return bucket(window.slide, raw('"$t"'), window);
   }
 
   private paneColumns(window: Window, late: boolean): readonly Sql[] {
-    const pane = sql`${bucket(paneOf(window), raw('"$t"'), window.zoned)} AS "$pane"`;
+    const pane = sql`${bucket(paneOf(window), raw('"$t"'), window)} AS "$pane"`;
     const none = sql`${timestampNull(window)} AS "$ms"`;
     return [pane, late ? this.leastStart(window) : none];
   }
@@ -180,7 +180,7 @@ export class AggregateSql {
   private leastStart(window: Window): Sql {
     const watermark = ident(LATENESS.watermark);
     const after = micros(this.node.close?.after ?? 0n);
-    const least = sql`${bucket(window.slide, sql`${watermark} - ${after}`, window.zoned)} + ${micros(window.slide)}`;
+    const least = sql`${bucket(window.slide, sql`${watermark} - ${after}`, window)} + ${micros(window.slide)}`;
     return sql`CASE WHEN ${this.accepted(firstStart(window, raw('"$t"')))} THEN NULL ELSE ${least} END AS "$ms"`;
   }
 

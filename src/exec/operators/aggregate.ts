@@ -31,6 +31,8 @@ export class AggregateOperator implements Operator {
   private readonly values: DistinctValues;
   private produced = false;
   private signedRows = false;
+  /** Whether the output table holds rows, of this epoch or one before. */
+  private filled = false;
   /** The one group without keys is given out before any input: in the first epoch. */
   private unseen = true;
   /** Groups up to here have been given out; microseconds. */
@@ -137,6 +139,11 @@ export class AggregateOperator implements Operator {
       this.signedRows = this.produced;
     }
     await this.advance();
+    // Whoever reads it together with others asks for it in every epoch.
+    if (this.node.appendOnly && !this.produced && this.filled) {
+      await this.run(sql`TRUNCATE ${this.output}`);
+      this.filled = false;
+    }
   }
 
   private async append(rows: Sql, late: boolean): Promise<void> {
@@ -241,6 +248,7 @@ export class AggregateOperator implements Operator {
   private async write(select: Sql): Promise<void> {
     const rows = await this.context.session.run(this.node.id, sql`CREATE OR REPLACE TABLE ${this.output} AS ${select}`);
     this.produced = rows > 0;
+    this.filled = rows > 0;
   }
 
   /** Gives out and drops the groups that the watermark has completed. */
@@ -255,14 +263,16 @@ export class AggregateOperator implements Operator {
     if (this.state.rows === 0) return;
     const end = watermark >= END_OF_TIME;
     if (this.onClose) await this.write(this.closing(end ? undefined : limit, before));
-    await this.state.evict(end ? raw('true') : this.complete(limit));
-    if (this.values.any) await this.values.evict(end ? raw('true') : this.complete(limit));
+    const complete = end ? raw('true') : this.complete(limit);
+    await this.state.evict(complete);
+    if (this.readSigned && !this.sql.merges) await this.run(sql`DELETE FROM ${this.last} WHERE ${complete}`);
+    if (this.values.any) await this.values.evict(complete);
   }
 
   /** The last window start, or key, that is complete at a watermark. */
   private limit(watermark: bigint, after: bigint): bigint {
     const window = this.sql.window;
-    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide);
+    return window === undefined ? watermark - after : floorTo(watermark - after, window.slide, window.offset);
   }
 
   /** The complete groups' output; `upTo` undefined: all of them. */
@@ -284,7 +294,7 @@ export class AggregateOperator implements Operator {
   private complete(limit: bigint): Sql {
     const window = this.sql.window;
     if (window !== undefined && this.sql.panes && this.onClose) {
-      return sql`${bucket(window.slide, raw('"$pane"'), window.zoned)} <= ${timestamp(limit, window.zoned)}`;
+      return sql`${bucket(window.slide, raw('"$pane"'), window)} <= ${timestamp(limit, window.zoned)}`;
     }
     const column = this.node.close?.column ?? '$w';
     const type = this.node.keys.find((key) => key.name === column)?.type;

@@ -31,6 +31,8 @@ export interface Operator {
   watermark(clock: Clock): bigint | undefined;
   /** Whether some row of this epoch's delta may be late. */
   mayBeLate(): boolean;
+  /** The engine's clock from which on a step changes something though nothing comes; undefined: never, as it stands. */
+  due?(): bigint | undefined;
   explain(): Explanation;
 }
 
@@ -38,6 +40,10 @@ export interface EpochClock {
   readonly number: number;
   /** The engine's clock, logged with the epoch; microseconds. END_OF_TIME in the last epoch of a bounded run. */
   readonly clock: bigint;
+  /** The same, but in the last epoch what the clock really was. */
+  readonly stamped: bigint;
+  /** No epoch comes after it: what was held back for a time to come goes out. */
+  readonly last: boolean;
 }
 
 /** What EXPLAIN shows of an operator. */
