@@ -7,6 +7,7 @@ import { CogroupOperator } from './operators/cogroup.ts';
 import { GateOperator } from './operators/gate.ts';
 import { JoinOperator } from './operators/join.ts';
 import { KeyedChangelogOperator } from './operators/keyed-changelog.ts';
+import { LookupOperator } from './operators/lookup.ts';
 import { MatchOperator } from './operators/match.ts';
 import type { EpochClock, Operator, OperatorContext } from './operators/operator.ts';
 import { RetentionOperator } from './operators/retention.ts';
@@ -15,6 +16,7 @@ import { SessionOperator } from './operators/session.ts';
 import { SourceOperator } from './operators/source.ts';
 import { StaticOperator } from './operators/static.ts';
 import { TableOperator } from './operators/table.ts';
+import { TemporalOperator } from './operators/temporal.ts';
 import { UnionOperator } from './operators/union.ts';
 import { WindowOperator } from './operators/window.ts';
 import type { Session } from './session.ts';
@@ -98,6 +100,10 @@ function make(context: OperatorContext, node: PlanNode): Operator {
       return new CoalesceOperator(context, node);
     case 'gate':
       return new GateOperator(context, node);
+    case 'temporal':
+      return new TemporalOperator(context, node);
+    case 'lookup':
+      return new LookupOperator(context, node);
     default:
       return unreachable(node);
   }

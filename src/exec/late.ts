@@ -67,6 +67,8 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       }
       case 'union':
         return at.inputs.forEach((input) => watch(input, window));
+      case 'lookup':
+        return watch(at.left, window);
       case 'changelog':
       case 'static':
       case 'session':
@@ -76,6 +78,7 @@ export function watchForLateRows(context: OperatorContext, node: PlanNode, own?:
       case 'retention':
       case 'coalesce':
       case 'gate':
+      case 'temporal':
         return;
     }
   };

@@ -34,6 +34,8 @@ export function identityColumns(node: PlanNode): readonly string[] {
     // What has no arrival of its own is told apart by all that it says.
     case 'cogroup':
     case 'match':
+    case 'temporal':
+    case 'lookup':
       return node.columns.map((column) => column.name);
   }
 }
@@ -50,6 +52,8 @@ export function demandIdentity(node: PlanNode): void {
     case 'aggregate':
     case 'cogroup':
     case 'match':
+    case 'temporal':
+    case 'lookup':
       return;
     case 'retention':
     case 'coalesce':
@@ -82,7 +86,10 @@ export function demandWatermark(node: PlanNode): void {
     case 'retention':
     case 'coalesce':
     case 'gate':
+    case 'temporal':
       return;
+    case 'lookup':
+      return demandWatermark(node.left);
     case 'select':
       return streaming(node).forEach((input) => demandWatermark(input.node));
     case 'window':
@@ -110,7 +117,10 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'retention':
     case 'coalesce':
     case 'gate':
+    case 'temporal':
       return [];
+    case 'lookup':
+      return lateSources(node.left);
     case 'select': {
       const [only, second] = streaming(node);
       return only === undefined || second !== undefined ? [] : lateSources(only.node);

@@ -20,6 +20,8 @@ import { newDemand, refuse, refuseWord, type QueryContext, type Relational } fro
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
+import { asofJoin } from './asof-join.ts';
+import { versionedJoin } from './temporal-join.ts';
 import { fromOf, gather, renamed, within, type Gathered, type Mentioned } from './gather.ts';
 import { matchNode, type MatchKind } from './match-node.ts';
 import { sessionNode } from './session-node.ts';
@@ -111,7 +113,12 @@ class FromCompiler {
   private async baseTable(node: AstNode): Promise<Part> {
     const name = text(node['table_name']);
     if (isNode(node['at_clause']))
-      throw refuse(this.context, node, 'FOR SYSTEM_TIME AS OF joins are not supported yet');
+      throw refuse(
+        this.context,
+        node,
+        'FOR SYSTEM_TIME AS OF stands on the right side of a join',
+        'l JOIN r FOR SYSTEM_TIME AS OF l.ts AS r ON l.id = r.id',
+      );
     if (isNode(node['sample']))
       throw refuseWord(
         this.context,
@@ -197,9 +204,11 @@ class FromCompiler {
     const [leftNode, rightNode] = [node['left'], node['right']];
     if (!isNode(leftNode) || !isNode(rightNode)) throw refuse(this.context, node, 'this join is not supported');
     const left = await this.compile(leftNode, before);
-    const right = await this.compile(rightNode, [...before, ...left.relations]);
     const type = text(node['join_type']);
     const reference = text(node['ref_type']);
+    const moment = isNode(rightNode['at_clause']) ? rightNode['at_clause']['expr'] : undefined;
+    if (reference === 'ASOF' || isExpression(moment)) return this.pick(node, left, rightNode, moment);
+    const right = await this.compile(rightNode, [...before, ...left.relations]);
     if (reference !== 'REGULAR' && reference !== 'CROSS' && reference !== 'NATURAL') {
       throw refuse(this.context, node, `${reference} joins are not supported yet`);
     }
@@ -250,7 +259,7 @@ class FromCompiler {
           )
       : named;
     const conditions = shared.map((name) => {
-      const [l, r] = [leftScope.resolve([name]), rightScope.resolve([name])];
+      const [l, r] = [leftScope.find([name]), rightScope.find([name])];
       if (l === undefined || r === undefined)
         throw refuse(this.context, node, `the column ${name} of USING is not one column on each side`);
       return comparison(columnRef(l.relation.alias, l.column.name), columnRef(r.relation.alias, r.column.name));
@@ -299,6 +308,34 @@ class FromCompiler {
       merged,
       made.using,
     );
+  }
+
+  /** ASOF joins and those FOR SYSTEM_TIME AS OF become a node of their own, as outer joins do. */
+  private async pick(node: AstNode, left: Part, rightNode: AstNode, moment: Json | undefined): Promise<Part> {
+    const right = await this.compile(
+      isExpression(moment) ? { ...rightNode, at_clause: null } : rightNode,
+      left.relations,
+    );
+    const { conditions, merged } = this.joinConditions(node, left.relations, right.relations);
+    const fromOf = (part: Part): From => ({
+      scope: new Scope(part.relations),
+      sql: part.sql,
+      conditions: part.conditions,
+      opaque: part.opaque,
+    });
+    const on = text(node['ref_type']) === 'ASOF' && merged.size > 0 ? lastAsInequality(conditions) : conditions;
+    const request = {
+      type: text(node['join_type']),
+      left: fromOf(left),
+      right: fromOf(right),
+      on,
+      mentioned: this.environment.mentioned,
+      at: node,
+    };
+    const made = isExpression(moment)
+      ? await versionedJoin(this.context, { ...request, moment, table: rightNode })
+      : await asofJoin(this.context, request);
+    return this.standing(made, left.relations.filter((relation) => relation.hidden !== true).length, merged, []);
   }
 
   private standing(
@@ -423,6 +460,12 @@ const withMerged = (relation: Relation, merged: ReadonlySet<string>): Relation =
     ...relation.columns.map((column) => column.name.toLowerCase()).filter((name) => merged.has(name)),
   ]),
 });
+
+/** In the USING of an ASOF JOIN the last column is the one that is not after the left side's. */
+const lastAsInequality = (conditions: readonly Expression[]): readonly Expression[] =>
+  conditions.map((condition, i) =>
+    i === conditions.length - 1 ? { ...condition, type: 'COMPARE_GREATERTHANOREQUALTO' } : condition,
+  );
 
 function comparison(left: Expression, right: Expression): Expression {
   return {

@@ -17,6 +17,8 @@ export type PlanNode =
   | AggregateNode
   | CogroupNode
   | MatchNode
+  | TemporalNode
+  | LookupNode
   | HoldingNode;
 
 /** Nodes that let the rows of one input through at another time than they came. */
@@ -351,6 +353,54 @@ export interface GateNode extends Common {
   readonly lateness: bigint;
 }
 
+/** A side of a join with versions: `keys` over its own columns, one for each of the node's. */
+export interface TimedInput extends KeptInput {
+  readonly keys: readonly string[];
+  /** The column of event time, with its attribute's `after`. */
+  readonly time: string;
+  readonly after: bigint;
+}
+
+/**
+ * Each left row with the version of its key that is valid at its time: the right row with the greatest time that is not
+ * after it. Both sides are append-only. Its SQL names the sides `$l` and `$r`.
+ */
+export interface TemporalNode extends Common {
+  readonly kind: 'temporal';
+  /** What it stands for: `temporal join`. */
+  readonly title: string;
+  readonly left: TimedInput;
+  readonly right: TimedInput;
+  /** `$k0`…; NULL matches nothing. */
+  readonly keys: readonly Column[];
+  /** A version is valid only after its own time. */
+  readonly strict: boolean;
+  /** A left row without a version is given too. */
+  readonly outer: boolean;
+  /** The order of versions of one time, over `$r`: total, the one that is meant first. */
+  readonly lastFirst: string;
+  /** What a version must fulfil beside, where it is an inner join. */
+  readonly where: string | undefined;
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+  readonly emit: 'changes' | 'on-window-close';
+}
+
+/**
+ * Each left row with what the right side holds in the epoch in which it comes, never revised: the one exception to
+ * stream = batch. Its SQL names the sides `$l` and `$r`.
+ */
+export interface LookupNode extends Common {
+  readonly kind: 'lookup';
+  readonly left: PlanNode;
+  /** `keys` over its own columns. */
+  readonly right: KeptInput & { readonly keys: readonly string[] };
+  readonly leftKeys: readonly string[];
+  readonly keys: readonly Column[];
+  readonly on: string;
+  readonly outer: boolean;
+  readonly outputs: readonly { readonly name: string; readonly sql: string }[];
+}
+
 /** A materialized view of the plan, kept as a table of the results database. */
 export interface MaterializedView {
   readonly name: string;
@@ -430,7 +480,10 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
     case 'cogroup':
       return node.inputs.map((input) => input.node);
     case 'match':
+    case 'temporal':
       return [node.left.node, node.right.node];
+    case 'lookup':
+      return [node.left, node.right.node];
     case 'changelog':
     case 'window':
     case 'session':

@@ -37,12 +37,18 @@ export class Scope {
 
   /** As DuckDB resolves: `table.column` before `column.field`; undefined where it is no column here, or ambiguous. */
   resolve(path: readonly string[]): Resolved | undefined {
+    const found = this.find(path);
+    return found === undefined ? undefined : held(found);
+  }
+
+  /** As `resolve`, but in the user's own relation, where another holds its columns. */
+  find(path: readonly string[]): Resolved | undefined {
     const [first, second] = path;
     if (first === undefined) return undefined;
     if (second !== undefined) {
       const relation = this.relations.find((candidate) => sameName(candidate.alias, first));
       const column = relation?.columns.find((candidate) => sameName(candidate.name, second));
-      if (relation !== undefined && column !== undefined) return held({ relation, column, fields: path.slice(2) });
+      if (relation !== undefined && column !== undefined) return { relation, column, fields: path.slice(2) };
     }
     const matches = this.relations
       .filter((relation) => relation.hidden !== true && relation.qualifiedOnly !== true)
@@ -52,7 +58,7 @@ export class Scope {
           .map((column) => ({ relation, column, fields: path.slice(1) })),
       );
     const [match] = matches;
-    return matches.length === 1 && match !== undefined ? held(match) : undefined;
+    return matches.length === 1 ? match : undefined;
   }
 
   /** The time attribute of an expression that is a plain column; undefined for all others. */

@@ -1,8 +1,9 @@
 import { open, StreamsqlError } from '../../src/engine.ts';
 import { drawGroup } from './group.ts';
+import { knownFault } from './known.ts';
 import { constructs, type Query } from './query.ts';
 import { testFile } from './report.ts';
-import { runGroup, type Group, type Verdict } from './run.ts';
+import { compared, runGroup, type Group, type Verdict } from './run.ts';
 import { shrink } from './shrink.ts';
 
 export interface Campaign {
@@ -23,6 +24,8 @@ export interface Tally {
   ran: number;
   refused: number;
   readonly failures: string[];
+  /** Failures that are faults known already, by fault. */
+  readonly known: Map<string, readonly number[]>;
   readonly invalid: string[];
   /** Refusals by message. */
   readonly messages: Map<string, number>;
@@ -37,7 +40,15 @@ const AT_ONCE = 2;
 /** Runs groups from a seed on, `seed`, `seed + 1`, … */
 export async function campaign(of: Campaign): Promise<Tally> {
   const tables = await takesTables();
-  const tally: Tally = { ran: 0, refused: 0, failures: [], invalid: [], messages: new Map(), constructs: new Map() };
+  const tally: Tally = {
+    ran: 0,
+    refused: 0,
+    failures: [],
+    known: new Map(),
+    invalid: [],
+    messages: new Map(),
+    constructs: new Map(),
+  };
   let next = 0;
   const goesOn = (): boolean =>
     tally.failures.length < of.mostFailures &&
@@ -51,6 +62,11 @@ export async function campaign(of: Campaign): Promise<Tally> {
         const verdict = verdicts[i] ?? { kind: 'passed' };
         count(tally, group, query, verdict);
         if (verdict.kind !== 'failed') continue;
+        const fault = knownFault(query, verdict.message);
+        if (fault !== undefined) {
+          tally.known.set(fault, [...(tally.known.get(fault) ?? []), group.seed]);
+          continue;
+        }
         const small = await shrink(group, query, verdict, of.shrinkMs);
         const text = await testFile(small.group, small.failure);
         tally.failures.push(text);
@@ -110,8 +126,11 @@ function count(tally: Tally, { seed }: Group, query: Query, verdict: Verdict): v
 /** What ran, what was refused and why. */
 export function summary(tally: Tally): string {
   const lines = [`${tally.ran + tally.refused} cases: ${tally.ran} ran, ${tally.refused} refused, ${tally.failures.length} failed`]; // prettier-ignore
+  lines.push(`${compared.answers} answers compared, ${compared.withRows} of them with rows`);
   if (tally.invalid.length > 0) lines.push(`${tally.invalid.length} that DuckDB does not answer either:`, ...tally.invalid.slice(0, 5)); // prettier-ignore
   const descending = <T>(counts: Iterable<readonly [string, T]>, by: (value: T) => number) => [...counts].sort(([, a], [, b]) => by(b) - by(a)); // prettier-ignore
+  for (const [fault, seeds] of tally.known)
+    lines.push(`${seeds.length} times known (${seeds.slice(0, 8).join(', ')}): ${fault}`);
   if (tally.messages.size > 0) lines.push('', 'refused');
   for (const [message, times] of descending(tally.messages, (value) => value)) lines.push(`${String(times).padStart(6)}  ${message}`); // prettier-ignore
   lines.push('', '   ran  refused  construct');

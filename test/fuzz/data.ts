@@ -20,6 +20,9 @@ export interface Data {
   readonly partitions: Readonly<Record<string, number>>;
   /** Seconds. */
   readonly delay: number;
+  /** Whether there are tables; what changes them before the views are declared. */
+  readonly tables: boolean;
+  readonly before: readonly string[];
   readonly steps: readonly Step[];
 }
 
@@ -44,12 +47,15 @@ export function drawData(random: Random, tables: boolean): Data {
   const share = (): number => random.int(0, Math.ceil(most / epochs));
   const steps: Step[] = [];
   const changes = new Changes(random);
+  const before = tables && random.oneIn(2) ? [changes.draw(), changes.draw()] : [];
   for (let epoch = 0; epoch < epochs; epoch++) {
     if (tables) for (let i = random.int(0, 2); i > 0; i--) steps.push({ kind: 'change', sql: changes.draw() });
-    steps.push({ kind: 'feed', rows: { a: rowsOf('a', share()), b: random.oneIn(3) ? [] : rowsOf('b', share()) } });
+    const b = random.oneIn(3) ? [] : rowsOf('b', share());
+    const a = rowsOf('a', share());
+    steps.push({ kind: 'feed', rows: { a, b } });
   }
   if (tables) steps.push({ kind: 'change', sql: changes.draw() });
-  return { partitions, delay: random.int(0, 6), steps };
+  return { partitions, delay: random.int(0, 6), tables, before, steps };
 }
 
 function drawValues(random: Random, wide: boolean): Omit<Row, 'time' | 'partition'> {

@@ -34,7 +34,10 @@ export interface Node {
   readonly table?: string | undefined;
   /** Sources that its text names itself. */
   readonly sources?: readonly string[] | undefined;
-  /** For a result that a window's end, or a session's, closes: the column that holds it. */
+  /**
+   * For a result that a window's end, or a session's, closes: the column that holds it, and the sources whose watermarks
+   * close it; none where the query says so itself.
+   */
   readonly closing?:
     { readonly column: string; readonly strictly: boolean; readonly sources: readonly string[] } | undefined;
   text(inputs: readonly Input[], dialect: Dialect): string;
@@ -91,6 +94,7 @@ export function closed(node: Node, query: string, dialect: Dialect): string {
   if (dialect === 'stream') return `${query} EMIT ON WINDOW CLOSE`;
   if (node.closing === undefined) throw new Error(`${node.op} closes nothing`);
   const { column, strictly, sources } = node.closing;
+  if (sources.length === 0) return query;
   const marks = sources.map((source) => watermark(source));
   const least = marks.length === 1 ? marks.join('') : `least(${marks.join(', ')})`;
   return `SELECT * FROM (${query}) AS open_windows WHERE ${column} ${strictly ? '<' : '<='} ${least}`;

@@ -18,8 +18,13 @@ export async function testFile({ seed, data, queries }: Group, failure: Failure)
     lines.push(`CREATE SOURCE ${source} (${SOURCE_DDL},`, `  WATERMARK FOR ts AS ts - INTERVAL '${data.delay} seconds') WITH (connector = 'feed');`); // prettier-ignore
   }
   for (const [name, { ddl }] of Object.entries(TABLES))
-    if (new RegExp(`\\b${name}\\b`).test(all) && data.steps.some(({ kind }) => kind === 'change')) lines.push(`CREATE TABLE ${name} (${ddl});`); // prettier-ignore
-  lines.push(...statements(query).map(({ sql }) => `${sql};`), '', `TEST 'seed ${seed}';`);
+    if (new RegExp(`\\b${name}\\b`).test(all) && data.tables) lines.push(`CREATE TABLE ${name} (${ddl});`); // prettier-ignore
+  lines.push(
+    ...data.before.map((sql) => `${sql};`),
+    ...statements(query).map(({ sql }) => `${sql};`),
+    '',
+    `TEST 'seed ${seed}';`,
+  );
   const last = failure.step ?? data.steps.length;
   for (const step of data.steps.slice(0, last + 1)) lines.push(...stepLines(step, data.partitions));
   if (last >= data.steps.length) lines.push('END;');
@@ -46,6 +51,7 @@ async function expectation({ data, queries }: Group, view: string, last: number)
   const oracle = await Oracle.open(data);
   try {
     for (const query of queries) await oracle.declare(query);
+    for (const sql of data.before) await oracle.change(sql);
     for (const step of data.steps.slice(0, last + 1)) {
       if (step.kind === 'change') await oracle.change(step.sql);
       else for (const [source, rows] of Object.entries(step.rows)) await oracle.feed(source, rows);

@@ -49,6 +49,8 @@ const kindOf = (message: string): string => message.replaceAll(/[^A-Za-z ]+\w*/g
 
 function* fewerSteps(group: Group): Generator<Group> {
   const { steps } = group.data;
+  for (const i of group.data.before.keys())
+    yield { ...group, data: { ...group.data, before: group.data.before.toSpliced(i, 1) } };
   for (let size = Math.ceil(steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < steps.length; at += size) yield withSteps(group, steps.toSpliced(at, size));
   }
@@ -103,7 +105,10 @@ function* smallerTrees(root: Node): Generator<Node> {
       ...node.inputs.map((input) => coerce(input, node.columns)),
       ...node.simpler(),
     ]; // prettier-ignore
-    for (const replacement of replacements) yield replace(root, node, replacement);
+    for (const replacement of replacements) {
+      // What waits for a window's end must go on having one.
+      if (node.closing === undefined || replacement.closing !== undefined) yield replace(root, node, replacement);
+    }
   }
 }
 

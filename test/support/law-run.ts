@@ -90,6 +90,7 @@ export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
       committed();
     });
     await next;
+    if (failure !== undefined) throw failure;
     const check = async (when: string, watermark: string): Promise<void> => {
       const { rows } = await engine.query('SELECT * FROM answer');
       const oracle = run.query.oracle

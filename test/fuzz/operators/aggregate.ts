@@ -31,7 +31,7 @@ export function drawCall(random: Random, scope: readonly Reference[]): Call {
     [1, () => ({ sql: `sum(DISTINCT ${num()})`, type: 'num' })],
     [1, () => ({ sql: `count_if(${expressions.condition(1)})`, type: 'num' })],
     [1, () => ({ sql: `${random.pick(['median', 'stddev', 'var_pop'])}(${num()})`, type: 'apx' })],
-    [1, () => ({ sql: `quantile_disc(${num()}, 0.25)`, type: 'num' })],
+    [1, () => ({ sql: `quantile_disc(${expressions.column('num') ?? 'length(CAST(x AS VARCHAR))'}, 0.25)`, type: 'num' })],
     [1, () => ({ sql: `approx_count_distinct(${any})`, type: 'num' })],
     [2, () => picked('list', num())],
     [1, () => ({ ...ordered('string_agg', expressions.of('str', 1), ", '-'"), type: 'str' })],

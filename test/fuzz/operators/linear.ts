@@ -97,6 +97,10 @@ function setNode(word: string, left: Node, right: Node): Node {
 
 export function values(draw: Draw): Node {
   const columns = [{ name: draw.fresh(), type: 'num' }, { name: draw.fresh(), type: 'str' }] as const; // prettier-ignore
-  const rows = draw.random.some(["(0, 'a')", "(1, 'b')", "(1, 'cc')", '(2, NULL)', "(NULL, 'a')"], 1, 4);
+  const rows = draw.random.some(
+    ["(0, 'a')", "(1, 'b')", "(1, 'cc')", '(2, NULL::VARCHAR)', "(NULL::INTEGER, 'a')"],
+    1,
+    4,
+  );
   return leaf('values', columns, () => `SELECT * FROM (VALUES ${rows.join(', ')}) AS w(${columns.map(({ name }) => name).join(', ')})`); // prettier-ignore
 }

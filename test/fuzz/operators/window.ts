@@ -1,5 +1,5 @@
 import { Expressions, references } from '../expressions.ts';
-import { leaf, type Column, type Dialect, type Node } from '../node.ts';
+import { closed, leaf, watermark, type Column, type Dialect, type Node } from '../node.ts';
 import { clause, columnsOf, drawItems, itemList, project, simplerItems, type Draw, type Item } from '../draw.ts';
 import { drawCalls, drawHaving, simplerCalls } from './aggregate.ts';
 import { rawTable, SOURCE_COLUMNS, SOURCES } from '../sources.ts';
@@ -164,8 +164,9 @@ export const windowed = (draw: Draw): Node => windowedNode(drawWindowed(draw, dr
 /** Results that EMIT ON WINDOW CLOSE can give: windows, and what keeps their ends. */
 export function closable(draw: Draw): Node {
   const { random } = draw;
-  const choice = random.int(1, 10);
+  const choice = random.int(1, 12);
   if (choice <= 6) return windowed(draw);
+  if (choice > 10) return boundedJoin(draw, true);
   const first = windowedNode(drawWindowed(draw, drawShape(draw, FIXED_SHAPES)));
   if (choice === 7) return closingMap(draw, first);
   const shape = drawShape(draw, FIXED_SHAPES);
@@ -200,21 +201,24 @@ function closingUnion(draw: Draw, left: Node, right: Node): Node {
   ];
   const side = (of: Node): Node => {
     const items = wanted.map((column, i): Item => ({ ...column, sql: i === 0 ? `x.${of.closing?.column ?? ''}` : (of.columns.find(({ type }) => type === 'num') === undefined ? '0' : `x.${of.columns.find(({ type }) => type === 'num')?.name ?? ''}`) })); // prettier-ignore
-    return project({ op: 'map of windows', items }, of);
+    const closing = { column: wanted[0]?.name ?? '', strictly: false, sources: of.closing?.sources ?? [] };
+    return closingAs({ ...of, closing }, project({ op: 'map of windows', items }, of));
   };
-  const sides = [side(left), side(right)] as const;
-  const sources = [...new Set([left, right].flatMap((of) => of.closing?.sources ?? []))];
-  const closing = { column: wanted[0]?.name ?? '', strictly: false, sources };
+  const name = wanted[0]?.name ?? '';
+  // Each side's rows come when its own source has passed them: the batch answer asks each side by itself.
   const make = (l: Node, r: Node): Node => ({
     op: 'union of windows',
     inputs: [l, r],
     columns: wanted,
-    closing,
-    text: ([x, y]) => `(${x?.query ?? ''}) UNION ALL (${y?.query ?? ''})`,
+    closing: { column: name, strictly: false, sources: [] },
+    text: ([x, y], dialect) => {
+      const part = (of: Node, query = ''): string => (dialect === 'batch' ? closed(of, query, 'batch') : query);
+      return `(${part(l, x?.query)}) UNION ALL (${part(r, y?.query)})`;
+    },
     over: ([x = l, y = r]) => make(x, y),
     simpler: () => [],
   });
-  return make(...sides);
+  return make(side(left), side(right));
 }
 
 function windowJoin(draw: Draw, left: Node, right: Node): Node {
@@ -260,44 +264,61 @@ export function windowRows(draw: Draw): Node {
 
 interface Bounded {
   readonly sides: readonly [string, string];
-  readonly words: string;
-  readonly op: string;
+  readonly kind: 'inner' | 'left' | 'right' | 'full';
   readonly items: readonly Item[];
-  readonly on: string;
+  readonly key: string;
+  /** Seconds that y's time may be after x's. */
+  readonly low: number;
+  readonly high: number;
+  /** A row without a match comes when the other side's watermark proves that there is none; else at once, and may go. */
+  readonly onClose: boolean;
 }
 
 /** A join within a bound of time: it refuses rows behind the watermark, on both sides. */
-export function boundedJoin(draw: Draw): Node {
+export function boundedJoin(draw: Draw, onClose = false): Node {
   const { random } = draw;
   const low = random.int(-14, 4);
-  const bound = `y.ts BETWEEN x.ts + ${seconds(low)} AND x.ts + ${seconds(low + random.int(0, 18))}`;
-  const key = random.pick(['x.k = y.k', 'x.k = y.k AND x.v < y.v', 'x.s IS NOT DISTINCT FROM y.s', 'x.k > 0']);
-  const [op, words] = random.pick([
-    ['bounded inner join', ' JOIN'], ['bounded inner join', ' JOIN'], ['bounded left join', ' LEFT JOIN'],
-    ['bounded right join', ' RIGHT JOIN'], ['bounded full join', ' FULL JOIN'],
-  ] as const); // prettier-ignore
   const scope = (alias: string) =>
     references(
       alias,
       SOURCE_COLUMNS.filter(({ type }) => type !== 'ts'),
     );
-  const items = [...drawItems(draw, scope('x'), 1, 2), ...drawItems(draw, scope('y'), 1, 2)].map((item) => ({ ...item, name: draw.fresh() })); // prettier-ignore
-  return boundedNode({ sides: [random.pick(SOURCES), random.pick(SOURCES)], op, words, items, on: `${key} AND ${bound}` }); // prettier-ignore
+  const items = [...drawItems(draw, scope('x'), 1, 2), ...drawItems(draw, scope('y'), 1, 2)];
+  return boundedNode({
+    sides: [random.pick(SOURCES), random.pick(SOURCES)],
+    kind: random.pick(['inner', 'inner', 'left', 'right', 'full'] as const),
+    items: items.map((item) => ({ ...item, name: draw.fresh() })),
+    key: random.pick(['x.k = y.k', 'x.k = y.k AND x.v < y.v', 'x.s IS NOT DISTINCT FROM y.s', 'x.k > 0']),
+    low,
+    high: low + random.int(0, 18),
+    onClose,
+  });
 }
 
 function boundedNode(of: Bounded): Node {
-  const side = (name: string, dialect: Dialect): string =>
-    dialect === 'stream' ? name : `(SELECT ${ROW} FROM ${rawTable(name)} WHERE "$wm" IS NULL OR ts >= "$wm")`;
   const [x, y] = of.sides;
+  const { kind, low, high } = of;
+  const on = `${of.key} AND y.ts BETWEEN x.ts + ${seconds(low)} AND x.ts + ${seconds(high)}`;
+  const side = (name: string, dialect: Dialect): string =>
+    dialect === 'stream'
+      ? name
+      : `(SELECT ${ROW}, true AS met FROM ${rawTable(name)} WHERE "$wm" IS NULL OR ts >= "$wm")`;
+  const proved = [
+    '(x.met AND y.met)',
+    ...(kind === 'left' || kind === 'full' ? [`(y.met IS NULL AND x.ts + ${seconds(high)} < ${watermark(y)})`] : []),
+    ...(kind === 'right' || kind === 'full' ? [`(x.met IS NULL AND y.ts - ${seconds(low)} < ${watermark(x)})`] : []),
+  ].join(' OR ');
   const node: Node = {
-    op: of.op,
+    op: `bounded ${kind} join${of.onClose ? ' on close' : ''}`,
     inputs: [],
     sources: [...new Set(of.sides)],
     columns: columnsOf(of.items),
-    text: (_, dialect) => `SELECT ${itemList(of.items)} FROM ${side(x, dialect)} AS x${of.words} ${side(y, dialect)} AS y ON ${of.on}`, // prettier-ignore
+    closing: of.onClose ? { column: '', strictly: false, sources: [] } : undefined,
+    text: (_, dialect) =>
+      `SELECT ${itemList(of.items)} FROM ${side(x, dialect)} AS x ${kind.toUpperCase()} JOIN ${side(y, dialect)} AS y ON ${on}${of.onClose && dialect === 'batch' ? ` WHERE ${proved}` : ''}`,
     over: () => node,
     simpler: () => [
-      ...(of.words === ' JOIN' ? [] : [boundedNode({ ...of, words: ' JOIN', op: 'bounded inner join' })]),
+      ...(kind === 'inner' ? [] : [boundedNode({ ...of, kind: 'inner' })]),
       ...simplerItems(of.items).map((items) => boundedNode({ ...of, items })),
     ],
   };
