@@ -28,7 +28,8 @@ const items = 'x.k, x.v, x.ts, y.k AS yk, y.v AS yv, y.s AS ys, y.d AS yd, y.ts 
 const accepted = (name: string): string => `(SELECT * FROM raw_${name} WHERE "$wm" IS NULL OR ts >= "$wm")`;
 /** Of rows at one time the last by all columns, in their order. */
 const last = 'k DESC NULLS LAST, v DESC NULLS LAST, s DESC NULLS LAST, d DESC NULLS LAST';
-const both = (conditions: readonly string[]): string => conditions.filter((condition) => condition !== '').join(' AND ');
+const both = (conditions: readonly string[]): string =>
+  conditions.filter((condition) => condition !== '').join(' AND ');
 const kind = fc.constantFrom('', 'LEFT ');
 const equality = fc.constantFrom('x.k = y.k', 'x.k = y.k AND x.s = y.s', 'x.k + 1 = y.k');
 const lateRows = (name: string): string => `SELECT "$p", "$o" FROM raw_${name} WHERE ts < "$wm"`;
@@ -106,7 +107,8 @@ describe('joins that pick a row by time', () => {
 
   it.each(['', ' EMIT ON WINDOW CLOSE'])('keep no more than the watermarks leave open%s', async (emit) => {
     const rows = 30_000;
-    const columns = (step: number): string => `n AS n, k AS n % 20, ts AS epoch_ms(n * ${step}), WATERMARK FOR ts AS ts - INTERVAL '1 second'`;
+    const columns = (step: number): string =>
+      `n AS n, k AS n % 20, ts AS epoch_ms(n * ${step}), WATERMARK FOR ts AS ts - INTERVAL '1 second'`;
     const engine = await open({ maxBatchRows: 800 });
     const counts: Promise<readonly number[]>[] = [];
     try {
@@ -114,7 +116,9 @@ describe('joins that pick a row by time', () => {
         CREATE SOURCE r (${columns(200)}) WITH (connector = 'generator', rows = ${rows / 2});
         CREATE MATERIALIZED VIEW answer AS SELECT o.n, r.n AS version FROM o LEFT JOIN r FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k${emit};`);
       const count = async (): Promise<readonly number[]> => {
-        const sides = ['l', 'r'].map((side) => `(SELECT CAST(count(*) AS INTEGER) FROM memory.state."temporal-join1$${side}")`);
+        const sides = ['l', 'r'].map(
+          (side) => `(SELECT CAST(count(*) AS INTEGER) FROM memory.state."temporal-join1$${side}")`,
+        );
         const { rows: answer } = await engine.query(`SELECT ${sides.join(', ')}`);
         return (answer[0] ?? []).map(Number);
       };

@@ -210,7 +210,12 @@ class FromCompiler {
     if (reference === 'ASOF' || isExpression(moment)) return this.pick(node, left, rightNode, moment);
     const right = await this.compile(rightNode, [...before, ...left.relations]);
     if (reference !== 'REGULAR' && reference !== 'CROSS' && reference !== 'NATURAL') {
-      throw refuse(this.context, node, `${reference} joins are not supported yet`);
+      throw refuse(
+        this.context,
+        node,
+        `${reference} joins are not supported: rows of a stream have no place`,
+        'join by what the rows hold',
+      );
     }
     const { conditions, merged } = this.joinConditions(node, left.relations, right.relations);
     const relations = [...left.relations, ...right.relations.map((relation) => withMerged(relation, merged))];

@@ -475,7 +475,7 @@ export class Planner {
       throw refuse(context, root, 'a view reads from a source; this query reads none');
     if (lateness !== undefined) checkLateness(compiled.node, lateness);
     const relational = every === undefined ? compiled : await coalesced(context, compiled, every);
-    if (query.emit?.kind === 'on-window-close' && !relational.node.appendOnly) {
+    if (query.emit?.kind === 'on-window-close' && lateness === undefined && !relational.node.appendOnly) {
       throw new StreamsqlError(
         'UNSUPPORTED',
         'EMIT ON WINDOW CLOSE: the rows of this query change, and nothing closes',
