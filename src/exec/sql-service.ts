@@ -94,6 +94,11 @@ class DuckSqlService implements SqlService {
     if (answer['error'] === true) {
       const message = text(answer['error_message']);
       const at = Number(answer['position'] ?? Number.NaN);
+      if (message.startsWith('Only SELECT statements'))
+        throw new StreamsqlError('UNSUPPORTED', 'this query holds a statement that is no SELECT', {
+          span: query.span,
+          hint: "for PIVOT write a column for each value: sum(x) FILTER (k = 'a') AS a",
+        });
       throw new StreamsqlError('SYNTAX', firstLine(message), {
         span: Number.isNaN(at) ? query.span : fromCodePoints(query, at),
       });
@@ -231,7 +236,7 @@ export function asBindError(error: unknown, bound: MappedText | undefined, befor
     details = {};
   }
   const syntax = (details['exception_type'] ?? message).startsWith('Parser');
-  const said = firstLine(details['exception_message'] ?? message);
+  const said = inOurWords(firstLine(details['exception_message'] ?? message));
   const at = Number(details['position'] ?? Number.NaN) - before;
   const candidates = details['candidates'];
   const span =
@@ -246,6 +251,13 @@ export function asBindError(error: unknown, bound: MappedText | undefined, befor
     cause: error,
   });
 }
+
+/** The catalog that the binder sees is none of the user's business. */
+const inOurWords = (message: string): string => {
+  if (message.startsWith('Could not ORDER BY column'))
+    return 'the ORDER BY of a set operation takes its columns, by name or position';
+  return message.replaceAll('memory.plan.', '').replaceAll(/\bplan\.(?=\w)/g, '');
+};
 
 const firstLine = (message: string): string =>
   (message.split('\n')[0] ?? message).replace(/^(Binder|Catalog|Parser|Conversion|Invalid Input) Error: /, '').trim();

@@ -211,12 +211,14 @@ function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): 
     );
   }
   const windowed = keys.some((key) => key.role !== 'plain');
+  const isDistinct = block.from.scope.relations.some((relation) => relation.alias === '$d');
+  const what = isDistinct ? 'this DISTINCT or UNION' : keys.length === 0 ? 'this aggregate' : 'this GROUP BY';
   const message = windowed
     ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
-    : 'EMIT ON WINDOW CLOSE needs a window to close, and this GROUP BY has none';
+    : `EMIT ON WINDOW CLOSE needs a window to close, and ${what} has none`;
   const hint = windowed
     ? 'declare in the source: WATERMARK FOR column AS column - INTERVAL …, and window on that column'
-    : 'add window_start, window_end of TUMBLE or HOP to GROUP BY, or leave EMIT ON WINDOW CLOSE away';
+    : `${isDistinct ? 'select window_start or window_end too' : 'add window_start, window_end of TUMBLE or HOP to GROUP BY'}, or leave EMIT ON WINDOW CLOSE away`;
   return at(message, hint);
 }
 

@@ -3,7 +3,7 @@ import type { Column } from '../base/schema.ts';
 import { ident, raw } from '../base/sql.ts';
 import type { AstNode } from './ast.ts';
 import { closingKey } from './closing.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { demandWatermark } from './demand.ts';
 import type { CogroupNode, PlanColumn, TimeAttribute } from './plan.ts';
 
@@ -66,14 +66,41 @@ function bound(request: CogroupRequest): string {
 
 function refuseNeverClosing(context: QueryContext, request: CogroupRequest): StreamsqlError {
   const changing = request.inputs.some((input) => !input.node.appendOnly);
+  const { name, hint, word } = WORDS[request.title] ?? { name: request.title, hint: undefined, word: undefined };
   const message = changing
-    ? `EMIT ON WINDOW CLOSE: ${request.title} over results that change is never final`
-    : `EMIT ON WINDOW CLOSE: nothing tells when ${request.title} is final, for no window is part of its key`;
-  const hint = changing
-    ? 'leave EMIT ON WINDOW CLOSE away, or let the view below it emit on window close'
-    : 'make window_start or window_end part of PARTITION BY, DISTINCT ON or the columns compared, or leave EMIT ON WINDOW CLOSE away';
-  return refuse(context, request.at, message, hint);
+    ? `EMIT ON WINDOW CLOSE: ${name} over rows that change is never final`
+    : `EMIT ON WINDOW CLOSE: nothing tells when ${name} is final`;
+  const away = 'leave EMIT ON WINDOW CLOSE away';
+  const advice = changing
+    ? `${away}, or let the view below it emit on window close`
+    : hint === undefined
+      ? away
+      : `${hint}, or ${away}`;
+  return word === undefined
+    ? refuse(context, request.at, message, advice)
+    : refuseWord(context, request.at, word, message, advice);
 }
+
+/** What a title is to whoever wrote the query, what would make it close, and the word to point at. */
+const WORDS: Readonly<Record<string, { name: string; hint?: string; word?: string }>> = {
+  over: { name: 'an OVER window', hint: 'make window_start or window_end part of its PARTITION BY' },
+  'top-n': {
+    name: 'ORDER BY … LIMIT',
+    hint: 'write QUALIFY row_number() OVER (PARTITION BY window_start, window_end ORDER BY …) <= n',
+    word: 'LIMIT',
+  },
+  'distinct on': { name: 'DISTINCT ON', hint: 'make window_start or window_end part of it', word: 'DISTINCT' },
+  except: { name: 'EXCEPT', hint: 'select window_start or window_end on both sides', word: 'EXCEPT' },
+  'except all': { name: 'EXCEPT ALL', hint: 'select window_start or window_end on both sides', word: 'EXCEPT' },
+  intersect: { name: 'INTERSECT', hint: 'select window_start or window_end on both sides', word: 'INTERSECT' },
+  'intersect all': {
+    name: 'INTERSECT ALL',
+    hint: 'select window_start or window_end on both sides',
+    word: 'INTERSECT',
+  },
+  recompute: { name: 'a subquery of this kind' },
+  'groupBy-reduce': { name: 'an aggregate' },
+};
 
 /** A column of the relation as a body names it. */
 export const cell = (alias: string, name: string): string => `${ident(alias).text}.${ident(name).text}`;

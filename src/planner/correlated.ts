@@ -86,7 +86,7 @@ export async function correlatedAggregate(
     kind: 'LEFT',
     left: await gather(context, outer, [], mentioned),
     right: own(grouped.node, alias),
-    on: keys.map((key, i) => equal(outer.scope.qualify(key.outer), columnRef(alias, `$g${i}`))),
+    on: keys.map((key, i) => equal(key.outer, columnRef(alias, `$g${i}`))),
     innerFirst: false,
     using: [],
     at: inner,

@@ -16,7 +16,7 @@ import {
 import { checkExpression } from './check.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import { NeedsWhole } from './needs-whole.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import type { PlanColumn, StaticNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
@@ -103,6 +103,8 @@ class FromCompiler {
       case 'EMPTY_FROM':
       case 'EMPTY':
         throw refuse(this.context, node, 'a view reads from a source; this SELECT has no FROM');
+      case 'PIVOT':
+        throw refuse(this.context, node, 'PIVOT and UNPIVOT are not supported in a view', PIVOT_HINT);
       default:
         throw refuse(this.context, node, `${text(node['type'])} in FROM is not supported`);
     }
@@ -118,7 +120,13 @@ class FromCompiler {
         'l JOIN r FOR SYSTEM_TIME AS OF l.ts AS r ON l.id = r.id',
       );
     if (isNode(node['sample']))
-      throw refuse(this.context, node, 'a sample is random, so a view with it would have no meaning');
+      throw refuseWord(
+        this.context,
+        node,
+        'TABLESAMPLE',
+        'a sample is random, so a view with it would have no meaning',
+        'take rows by what they hold, such as id % 10 = 0',
+      );
     const found = await this.environment.lookup(name, node);
     if (found !== undefined) return this.input(node, text(node['alias']) || name, found);
     const path = [text(node['catalog_name']), text(node['schema_name']), name].filter((part) => part !== '');
@@ -202,7 +210,12 @@ class FromCompiler {
     if (reference === 'ASOF' || isExpression(moment)) return this.pick(node, left, rightNode, moment);
     const right = await this.compile(rightNode, [...before, ...left.relations]);
     if (reference !== 'REGULAR' && reference !== 'CROSS' && reference !== 'NATURAL') {
-      throw refuse(this.context, node, `${reference} joins are not supported yet`);
+      throw refuse(
+        this.context,
+        node,
+        `${reference} joins are not supported: rows of a stream have no place`,
+        'join by what the rows hold',
+      );
     }
     const { conditions, merged } = this.joinConditions(node, left.relations, right.relations);
     const relations = [...left.relations, ...right.relations.map((relation) => withMerged(relation, merged))];
@@ -408,6 +421,9 @@ class FromCompiler {
     return `SELECT * FROM (VALUES ${printed.join(', ')})`;
   }
 }
+
+const PIVOT_HINT =
+  "write a column for each value: sum(x) FILTER (k = 'a') AS a; or a row for each column, with UNION ALL";
 
 /** Compiles a subquery by itself: a name that only the query around it has makes that one be answered as a whole. */
 export async function uncorrelated<T>(compile: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import type { Block } from './block.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import { boundFrom } from './select-node.ts';
-import { unionAll } from './set-operation.ts';
+import { unionAll } from './union-node.ts';
 
 /** A grouping as GROUPING SETS, ROLLUP and CUBE ask for it: the keys of each set. */
 export type GroupingSets = readonly (readonly Expression[])[];

@@ -45,8 +45,7 @@ export function readModifiers(context: QueryContext, node: AstNode): Modifiers {
         throw refuse(context, modifier, `${text(modifier['type'])} is not supported in a view`);
     }
   }
-  if (isNode(node['sample']))
-    throw refuse(context, node, 'a sample is random, so a view with it would have no meaning');
+  if (isNode(node['sample'])) throw refuseSample(context, node);
   const limited = found.limit !== undefined || found.offset !== undefined || found.distinctOn.length > 0;
   if (found.orders.length > 0 && !limited) {
     throw refuseWord(
@@ -58,6 +57,11 @@ export function readModifiers(context: QueryContext, node: AstNode): Modifiers {
     );
   }
   return found;
+}
+
+export function refuseSample(context: QueryContext, node: AstNode): Error {
+  const message = 'a sample is random, so a view with it would have no meaning';
+  return refuseWord(context, node, 'SAMPLE', message, 'take rows by what they hold, such as id % 10 = 0');
 }
 
 function order(node: AstNode): readonly Order[] {
@@ -74,5 +78,5 @@ function count(context: QueryContext, modifier: AstNode, name: 'limit' | 'offset
   const constant = isNode(value['value']) ? value['value']['value'] : undefined;
   if (value.class === 'CONSTANT' && typeof constant === 'number' && Number.isInteger(constant) && constant >= 0)
     return constant;
-  throw refuse(context, value, `${name.toUpperCase()} takes a whole number in a view`);
+  throw refuse(context, value, `${name.toUpperCase()} takes a whole number in a view`, 'write the number itself');
 }

@@ -23,7 +23,7 @@ import { refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables } from './from.ts';
 import { checkLateness, coalesced, readEmitOptions } from './emit-options.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
-import { compileQuery } from './query.ts';
+import { compileNamed, compileQuery } from './query.ts';
 import { unique } from './block.ts';
 import { createTable, streamsAreNotRead, tableChange, type TableHost } from './tables.ts';
 import type { TableChange } from './table-service.ts';
@@ -186,7 +186,8 @@ export class Planner {
     if (!statement.materialized) {
       const compiled = new Map<EmitMode, Promise<Relational>>();
       const compile = (emit: EmitMode): Promise<Relational> => {
-        const known = compiled.get(emit) ?? this.compile(statement.query, statement.query.emit?.kind ?? emit, columns);
+        const own = statement.query.emit?.kind ?? emit;
+        const known = compiled.get(emit) ?? this.compile(statement.query, own, columns, compileNamed);
         compiled.set(emit, known);
         return known;
       };
@@ -403,7 +404,7 @@ export class Planner {
   private async bind(query: Query, names: readonly Name[]): Promise<readonly Column[]> {
     await this.host.service.parse(query.sql);
     const columns = await this.host.service.bind(bindText(query.sql)).catch((error: unknown) => {
-      throw this.nearTable(error);
+      throw this.nearTable(error, query.sql.text);
     });
     const extra = names[columns.length];
     if (extra !== undefined) {
@@ -416,10 +417,17 @@ export class Planner {
   }
 
   /** For a table that is not there DuckDB proposes its own; ours are nearer. */
-  private nearTable(error: unknown): unknown {
+  private nearTable(error: unknown, sql: string): unknown {
     if (!(error instanceof StreamsqlError)) return error;
     const missing = /^Table with name (.+) does not exist/.exec(error.message)?.[1];
+    if (/^column ".*" must appear in the GROUP BY/.test(error.message) && GROUPED_WINDOW.test(sql))
+      return new StreamsqlError('BIND', error.message, {
+        span: error.span,
+        hint: 'TUMBLE_START and its like take the same column and sizes as the window in GROUP BY',
+      });
     if (missing === undefined) return error;
+    if (this.catalog.get(missing)?.kind === 'sink')
+      return new StreamsqlError('BIND', `${missing} is a sink: rows go in, none come out`, { span: error.span });
     const near = nearest(
       missing,
       [...this.catalog.entries.values()].map((entry) => entry.name),
@@ -428,7 +436,12 @@ export class Planner {
     return new StreamsqlError('BIND', `there is no source or view ${missing}`, { span: error.span, hint });
   }
 
-  private async compile(query: Query, emit: EmitMode, bound: readonly Column[]): Promise<Relational> {
+  private async compile(
+    query: Query,
+    emit: EmitMode,
+    bound: readonly Column[],
+    compiler = compileQuery,
+  ): Promise<Relational> {
     const root = await this.host.service.parse(query.sql);
     const { every, lateness } = await readEmitOptions(this.host.service, query.emit);
     const context: QueryContext = {
@@ -457,11 +470,21 @@ export class Planner {
         }
       },
     };
-    const compiled = await at(query.sql.span, () => compileQuery(context, root));
-    if (compiled.node.kind === 'static')
+    const compiled = await at(query.sql.span, () => compiler(context, root));
+    if (compiled.node.kind === 'static' && compiler === compileQuery)
       throw refuse(context, root, 'a view reads from a source; this query reads none');
     if (lateness !== undefined) checkLateness(compiled.node, lateness);
     const relational = every === undefined ? compiled : await coalesced(context, compiled, every);
+    if (query.emit?.kind === 'on-window-close' && lateness === undefined && !relational.node.appendOnly) {
+      throw new StreamsqlError(
+        'UNSUPPORTED',
+        'EMIT ON WINDOW CLOSE: the rows of this query change, and nothing closes',
+        {
+          span: query.emit.span,
+          hint: 'leave it away, or let the view below it emit on window close',
+        },
+      );
+    }
     const wrong = bound.findIndex((column, i) => column.type !== relational.columns[i]?.type);
     if (wrong >= 0 || bound.length !== relational.columns.length) {
       const [expected, got] = [bound[wrong], relational.columns[wrong]];
@@ -483,6 +506,8 @@ export class Planner {
     this.catalog = before;
   }
 }
+
+const GROUPED_WINDOW = /\b(tumble|hop|session)_\w+\s*\(/i;
 
 function reads(entry: CatalogEntry, name: string): boolean {
   const text = entry.kind === 'view' || entry.kind === 'materialized' || entry.kind === 'sink' ? entry.text : '';

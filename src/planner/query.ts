@@ -1,6 +1,6 @@
 import { raw } from '../base/sql.ts';
 import { isNode, nodes, text, walk, type AstNode } from './ast.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { checkExpression } from './check.ts';
 import { baseTables, compileWindowCall, type FromEnvironment } from './from.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
@@ -12,6 +12,11 @@ type Lookup = FromEnvironment['lookup'];
 /** Compiles any query: a SELECT block, a set operation, with its CTEs. */
 export function compileQuery(context: QueryContext, node: AstNode): Promise<Relational> {
   return compile(context, node, (name, at) => context.lookup(name, at));
+}
+
+/** The same, for what may also be a table that does not change. */
+export function compileNamed(context: QueryContext, node: AstNode): Promise<Relational> {
+  return compileInner(context, node, (name, at) => context.lookup(name, at));
 }
 
 async function compile(context: QueryContext, node: AstNode, outer: Lookup): Promise<Relational> {
@@ -27,7 +32,13 @@ async function compile(context: QueryContext, node: AstNode, outer: Lookup): Pro
     case 'SET_OPERATION_NODE':
       return setOperation(context, environment, node);
     case 'RECURSIVE_CTE_NODE':
-      throw refuse(context, node, 'WITH RECURSIVE has no incremental meaning here');
+      throw refuseWord(
+        context,
+        node,
+        'RECURSIVE',
+        'WITH RECURSIVE has no incremental meaning here',
+        'write out as many joins as there are steps',
+      );
     default:
       throw refuse(context, node, `${text(node['type'])} is not supported in a view`);
   }

@@ -1,13 +1,12 @@
-import { ident, raw } from '../base/sql.ts';
-import type { Column } from '../base/schema.ts';
+import { ident } from '../base/sql.ts';
 import { columnPath, expressions, isNode, nodes, text, type AstNode } from './ast.ts';
 import { cell, cogroupNode } from './cogroup-node.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
+import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
 import type { FromEnvironment } from './from.ts';
 import { readModifiers } from './modifiers.ts';
-import type { PlanColumn, UnionNode } from './plan.ts';
 import { topN } from './top-n.ts';
+import { commonColumns, commonTime, unionAll } from './union-node.ts';
 import { compileWhole } from './whole.ts';
 
 /** UNION, EXCEPT and INTERSECT, with and without ALL, and what stands around them. */
@@ -45,18 +44,8 @@ function combine(
     case 'INTERSECT':
       return comparing(context, node, `${kind}${all ? ' ALL' : ''}`, inputs);
     default:
-      throw refuse(context, node, `${kind.replaceAll('_', ' ')} is not supported`, 'name the columns, in the same order on both sides'); // prettier-ignore
+      throw refuseWord(context, node, 'UNION', `${kind.replaceAll('_', ' ')} is not supported`, 'name the columns, in the same order on both sides'); // prettier-ignore
   }
-}
-
-/** What the sides' rows become together: DuckDB's common types. */
-async function commonColumns(context: QueryContext, inputs: readonly Relational[]): Promise<readonly Column[]> {
-  const branches = inputs.map(
-    (input) =>
-      `SELECT ${input.columns.map((_, i) => ident(input.node.columns[i]?.name ?? '').text).join(', ')} FROM plan.${ident(input.node.id).text}`,
-  );
-  const described = await context.service.describe(raw(branches.join(' UNION ALL ')));
-  return described.map((column, i) => ({ ...column, name: inputs[0]?.columns[i]?.name ?? column.name }));
 }
 
 /** EXCEPT and INTERSECT: rows that are equal are one group, told by all of their columns. */
@@ -84,39 +73,6 @@ async function comparing(
     keyOutputs: new Map(columns.map((column, i) => [column.name, i])),
     at: node,
   });
-}
-
-/** A time attribute that all the sides' columns have; `window` names it where each is a window's. */
-function commonTime(inputs: readonly Relational[], i: number, window: string | undefined): PlanColumn['time'] {
-  const times = inputs.map((input) => input.node.columns[i]?.time);
-  const [first] = times;
-  if (first === undefined || times.some((time) => time?.clock !== first.clock)) return undefined;
-  const after = times.reduce(
-    (most, time) => (time !== undefined && time.after > most ? time.after : most),
-    first.after,
-  );
-  const windowed = times.every((time) => time?.window !== undefined);
-  return { after, clock: first.clock, window: windowed ? (window ?? first.window) : undefined };
-}
-
-/** UNION ALL of relations with as many columns, which are named as the first one's. */
-export async function unionAll(context: QueryContext, inputs: readonly Relational[]): Promise<Relational> {
-  const described = await commonColumns(context, inputs);
-  const columns: PlanColumn[] = described.map((column, i) => {
-    const time = commonTime(inputs, i, undefined);
-    return time === undefined ? column : { ...column, time: { ...time, window: time.window === undefined ? undefined : context.nextId('window') } }; // prettier-ignore
-  });
-  const name = context.nextId('union');
-  await context.service.declare(name, columns);
-  const made: UnionNode = {
-    kind: 'union',
-    id: name,
-    columns,
-    appendOnly: inputs.every((input) => input.node.appendOnly),
-    demand: newDemand(),
-    inputs: inputs.map((input) => input.node),
-  };
-  return { node: made, columns };
 }
 
 /** The ORDER BY of a set operation names its columns, or their positions. */

@@ -49,7 +49,7 @@ export async function compileWhole(
     body: `SELECT ${list.join(', ')} FROM (${printed}) AS "$q"(${names.join(', ')})`,
     keyTimes: [],
     keyOutputs: new Map(),
-    at: node,
+    at: subqueriesIn(node)[0] ?? node,
   });
 }
 

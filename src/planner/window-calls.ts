@@ -140,7 +140,8 @@ async function span(context: QueryContext, expression: Expression, name: string)
 
 async function micros(context: QueryContext, expression: Expression, name: string): Promise<bigint> {
   const interval = await context.service.interval(expression);
-  if (interval === undefined) throw refuse(context, expression, `${name} takes constant intervals`);
+  if (interval === undefined)
+    throw refuse(context, expression, `${name} takes constant intervals`, "write INTERVAL '10 seconds'");
   if (interval.months !== 0) {
     throw refuse(context, expression, 'windows of months are not supported: months differ in length', 'use days');
   }
@@ -149,6 +150,10 @@ async function micros(context: QueryContext, expression: Expression, name: strin
 
 /** The column that a window is on. */
 export function timeColumn(context: QueryContext, input: Relational, call: WindowCall): PlanColumn {
+  if (input.node.kind === 'static') {
+    const message = `${call.shape.toUpperCase()} takes a source, a table or a view, and this table does not change`;
+    throw refuse(context, call.call, message, 'compute its windows with time_bucket(size, ts)');
+  }
   const wanted = columnPath(call.column).at(-1) ?? '';
   const column = input.columns.find((candidate) => candidate.name.toLowerCase() === wanted.toLowerCase());
   if (column === undefined || call.column.type !== 'COLUMN_REF') {

@@ -234,20 +234,41 @@ export class CogroupOperator implements Operator {
   }
 
   explain(): Explanation {
-    const keys = this.keyNames.map((name, k) => `${name} = ${this.node.inputs[0]?.keys[k] ?? ''}`).join(', ');
-    const { close } = this.node;
+    const keys = this.keyNames.map((_, k) => this.keyText(k));
     const tables = this.sides.map((side) => side.state.name.text).join(', ');
+    const rows = this.node.matters === undefined ? "the inputs' rows" : 'the rows that can still be among the first';
+    const restriction = this.onClose ? sql`WHERE ${this.complete('s', 0n)}` : this.semi('s');
+    const statements = [sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(restriction)}`];
+    if (!this.onClose) statements.push(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.difference()}`);
     return {
-      title: `${this.node.title}, ${this.keyed ? `by ${keys}` : 'without a key: an epoch that brings anything touches everything'}`,
+      title: `${this.node.title}, ${this.keyed ? `by ${keys.join(', ')}` : 'without a key: whatever an epoch brings, all of it is answered anew'}`,
       law: this.onClose
         ? 'Δout = the answer for the keys that the watermark completed'
         : `Δout = the answer for ${this.keyed ? 'the touched keys' : 'everything'} − what was kept of it`,
-      state: `${tables}: the inputs' rows${this.onClose ? '' : `; ${this.kept.text}: the last output`}`,
-      bound:
-        close === undefined
-          ? 'UNBOUNDED: nothing completes a key'
-          : `the watermark: a key goes ${close.after / 1000n} ms after ${close.column}`,
-      sql: [sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(this.semi('s'))}`.text],
+      state: `${tables}: ${rows}${this.onClose ? '' : `; ${this.kept.text}: the last output`}`,
+      bound: this.boundText(),
+      sql: statements.map((statement) => statement.text),
     };
+  }
+
+  /** A key as the user knows it: what the projection below calls by a name of ours is spelled out. */
+  private keyText(k: number): string {
+    const [input] = this.node.inputs;
+    const key = input?.keys[k] ?? '';
+    const below = input?.node.kind === 'select' ? input.node.projection : [];
+    return below.find((item) => ident(item.name).text === key)?.sql ?? key;
+  }
+
+  private boundText(): string {
+    const { close, matters } = this.node;
+    if (close !== undefined) {
+      const key = this.keyText(this.keyNames.indexOf(close.column));
+      return `the watermark: a key goes when it has passed ${key}${close.after === 0n ? '' : ` by ${close.after / 1000n} ms`}`;
+    }
+    if (matters === undefined)
+      return this.keyed
+        ? "UNBOUNDED: the inputs' rows stay, for no window is part of the key"
+        : "UNBOUNDED: the inputs' rows stay";
+    return this.keyed ? 'UNBOUNDED: the first rows of each key stay' : 'the first rows alone stay';
   }
 }

@@ -154,20 +154,23 @@ export class MatchOperator implements Operator {
   }
 
   private async settle(which: Which): Promise<void> {
-    const alone = this.alone(which);
     const [side, across] = [this.sides[which], this.sides[other(which)]];
-    if (alone === undefined || !(side.rows || across.rows)) return;
-    const exists = side.rows || side.state.rows > 0;
-    if (!exists) return;
+    if (this.alone(which) === undefined || !(side.rows || across.rows)) return;
+    if (side.rows || side.state.rows > 0) await this.give(this.settled(which));
+  }
+
+  /** The candidates of a side whose having a match has changed. */
+  private settled(which: Which): Sql {
+    const across = this.sides[other(which)];
     const [own, its] = [ident(ALIASES[which]), ALIASES[other(which)]];
     const met = sql`SELECT ${own}."$id" AS id, sum(${across.weight(its)}) AS m
       FROM ${this.candidates(which)} AS ${own} JOIN ${across.state.name} AS ${ident(its)} ON ${raw(this.node.on)} GROUP BY 1`;
-    const has = (count: Sql): Sql => (alone === 'matched' ? sql`${count} > 0` : sql`${count} = 0`);
+    const has = (count: Sql): Sql => (this.alone(which) === 'matched' ? sql`${count} > 0` : sql`${count} = 0`);
     const now = sql`coalesce(c.m, 0)`;
     const was = sql`(NOT s."$fresh" AND ${has(sql`${now} - s."$m"`)})`;
     const weight = sql`s."$w" * (CAST(${has(now)} AS BIGINT) - CAST(${was} AS BIGINT))`;
     const rows = sql`(SELECT s.*, ${weight} AS "$d" FROM ${this.candidates(which)} AS s LEFT JOIN (${met}) AS c ON s."$id" = c.id WHERE ${weight} <> 0)`;
-    await this.give(this.single(which, rows, ident(ALIASES[which], '$d')));
+    return this.single(which, rows, ident(ALIASES[which], '$d'));
   }
 
   /** ON WINDOW CLOSE: gives the rows of which the watermark now proves that nothing matches them. */
@@ -197,10 +200,15 @@ export class MatchOperator implements Operator {
         parts.push(sql`SELECT ${names} FROM ${side.delta} AS s WHERE ${upTo} AND ${late}`);
     }
     if (parts.length === 0) return;
+    await this.give(this.proven(which, sql`(${join(parts, ' UNION ALL ')})`));
+  }
+
+  /** Rows of a side that nothing matches. */
+  private proven(which: Which, rows: Sql): Sql {
     const across = this.sides[other(which)];
-    const rows = sql`(SELECT * FROM (${join(parts, ' UNION ALL ')}) AS ${ident(ALIASES[which])}
+    const unmatched = sql`(SELECT * FROM ${rows} AS ${ident(ALIASES[which])}
       WHERE NOT EXISTS (SELECT 1 FROM ${across.state.name} AS ${ident(ALIASES[other(which)])} WHERE ${raw(this.node.on)}))`;
-    await this.give(this.single(which, rows, raw('CAST(1 AS BIGINT)')));
+    return this.single(which, unmatched, raw('CAST(1 AS BIGINT)'));
   }
 
   private instant(which: Which, at: bigint): Sql {
@@ -258,21 +266,26 @@ export class MatchOperator implements Operator {
     const kind = gives.pairs
       ? gives.left === undefined ? 'right outer' : gives.right === undefined ? 'left outer' : 'full outer'
       : gives.left === 'matched' ? 'semi' : 'anti'; // prettier-ignore
+    const [left, right] = this.sides;
+    const pairs = gives.pairs
+      ? [this.pairs(left.state.name, right.delta), this.pairs(left.delta, right.state.name)]
+      : [];
+    const alone = ([0, 1] as const)
+      .filter((which) => this.alone(which) !== undefined)
+      .map((which) => (this.waits ? this.proven(which, this.sides[which].state.name) : this.settled(which)));
     return {
       title: `${kind} join on ${this.node.on}`,
       law: this.waits
-        ? 'Δout = ΔL⋈R′ + L⋈ΔR + the rows of which the watermark proved that nothing matches them'
-        : `Δout = ${gives.pairs ? 'ΔL⋈R′ + L⋈ΔR + ' : ''}the rows whose having a match changed`,
+        ? `Δout = ${gives.pairs ? 'ΔL⋈R′ + L⋈ΔR + ' : ''}the rows of which the watermark proved that nothing matches them`
+        : `Δout = ${gives.pairs ? 'ΔL⋈R′ + L⋈ΔR + ' : ''}±the rows that gained their first match or lost their last`,
       state: this.sides
         .map((side) => `${side.state.name.text} (${side.columns.map((column) => column.name).join(', ')})`)
         .join('; '),
       bound:
         bounds === undefined
-          ? 'UNBOUNDED: no condition bounds how far apart in time the rows of a match are'
-          : `the watermark: rows go when none to come is within reach of ${bounds.columns.join(' and ')}`,
-      sql: gives.pairs
-        ? [sql`INSERT INTO ${this.output} ${this.pairs(this.sides[0].state.name, this.sides[1].delta)}`.text]
-        : [],
+          ? 'UNBOUNDED: both sides stay, for no condition bounds the time between matching rows'
+          : `the watermarks: a row goes when no row to come of the other side can match it, by ${this.sides.map((side, i) => `${side.input.node.id}.${bounds.columns[i] ?? ''}`).join(' and ')}`,
+      sql: [...pairs, ...alone].map((select) => sql`INSERT INTO ${this.output} ${select}`.text),
     };
   }
 }
