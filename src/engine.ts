@@ -20,7 +20,8 @@ import { Tables } from './exec/tables.ts';
 import { parseScript } from './parser/parse.ts';
 import type { Script } from './parser/statements.ts';
 import { redact } from './parser/variables.ts';
-import type { Plan, SourceNode } from './planner/plan.ts';
+import type { SourceNode } from './planner/plan-sources.ts';
+import type { Plan } from './planner/plan.ts';
 import { Planner, type Answer } from './planner/planner.ts';
 import { describeAnswer, showAnswer } from './planner/show.ts';
 

@@ -1,6 +1,7 @@
 import { ident, join, literal, sql, type Sql } from '../base/sql.ts';
 import { lateSources } from '../planner/demand.ts';
-import { streaming, type PlanNode, type Window } from '../planner/plan.ts';
+import type { Window } from '../planner/plan-windows.ts';
+import { streaming, type PlanNode } from '../planner/plan.ts';
 import { firstEnd } from './windows.ts';
 import { deltaTable, LATENESS, type OperatorContext } from './operators/operator.ts';
 import type { LatenessCheck } from './operators/source.ts';

@@ -3,7 +3,8 @@ import type { Chunk, ScratchPool, SinkContext, SinkWriter, SourceContext, Source
 import { StreamsqlError } from '../base/errors.ts';
 import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
 import { ident, sql, raw } from '../base/sql.ts';
-import type { Plan, SinkTarget, SourceNode } from '../planner/plan.ts';
+import type { SourceNode } from '../planner/plan-sources.ts';
+import type { Plan, SinkTarget } from '../planner/plan.ts';
 import { sinkRows } from './changelog.ts';
 import type { ChangeQueue, QueuedScript } from './change-queue.ts';
 import type { DuckConnection, Table } from './duck.ts';

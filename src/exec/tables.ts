@@ -2,7 +2,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { MappedText } from '../parser/statements.ts';
-import type { TableNode } from '../planner/plan.ts';
+import type { TableNode } from '../planner/plan-sources.ts';
 import type { Capture, TableChange, TableService } from '../planner/table-service.ts';
 import type { DuckConnection } from './duck.ts';
 import { tellingApart } from './same-row.ts';

@@ -1,5 +1,5 @@
 import { raw, sql, timestamp, type Sql } from '../base/sql.ts';
-import type { Window } from '../planner/plan.ts';
+import type { Window } from '../planner/plan-windows.ts';
 
 /** SQL of windows. They are aligned to 1970-01-01 UTC, moved by their offset, as Flink's are. */
 

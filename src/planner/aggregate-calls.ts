@@ -15,7 +15,8 @@ import { aggregateKind, mergeOf, mergeWeighted } from './aggregate-functions.ts'
 import type { Block, Item } from './block.ts';
 import { refuse } from './context.ts';
 import { print } from './expressions.ts';
-import type { AggregateCall, AggregateMerge, SelectNode } from './plan.ts';
+import type { AggregateCall, AggregateMerge } from './plan-aggregate.ts';
+import type { SelectNode } from './plan-select.ts';
 
 /** The columns that the aggregation's input projects: `$k…` keys, `$x…` arguments. */
 export class InputColumns {

@@ -1,4 +1,4 @@
-import type { AggregateMerge } from './plan.ts';
+import type { AggregateMerge } from './plan-aggregate.ts';
 
 /**
  * What each of DuckDB's aggregates allows.

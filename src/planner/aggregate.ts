@@ -18,7 +18,9 @@ import { demandIdentity, demandWatermark, identityColumns, lateSources } from '.
 import { print } from './expressions.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import { overInput, ownWindow, windowRole, type OwnWindow } from './own-window.ts';
-import type { AggregateCall, AggregateKey, AggregateNode, GateNode, PlanColumn, TimeAttribute } from './plan.ts';
+import type { AggregateCall, AggregateKey, AggregateNode } from './plan-aggregate.ts';
+import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
+import type { GateNode } from './plan-holding.ts';
 import { selectNode } from './select-node.ts';
 
 /** Compiles a grouped block. `all`: GROUP BY ALL, the items without an aggregate are the keys. */

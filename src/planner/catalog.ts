@@ -5,7 +5,8 @@ import { nearest } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import type { CreateSink, CreateSource, CreateView, Name } from '../parser/statements.ts';
 import type { Relational } from './context.ts';
-import type { ChangelogNode, MaterializedView, SinkTarget, SourceNode, TableNode } from './plan.ts';
+import type { ChangelogNode, SourceNode, TableNode } from './plan-sources.ts';
+import type { MaterializedView, SinkTarget } from './plan.ts';
 
 export type CatalogEntry =
   | {

@@ -5,7 +5,7 @@ import type { CreateSource } from '../parser/statements.ts';
 import { columnRef } from './ast.ts';
 import { struct, TIME, type ChangeReading, type ChangingSource } from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
-import type { ComputedColumn } from './plan.ts';
+import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 
 const OPS = "'c', 'r', 'u'";

@@ -2,7 +2,7 @@ import type { ChangeFormat, SourcePlan } from '../base/connector.ts';
 import type { Column } from '../base/schema.ts';
 import { ident } from '../base/sql.ts';
 import type { MappedText, Name } from '../parser/statements.ts';
-import type { ChangeSide, EventTime, SourceNode } from './plan.ts';
+import type { ChangeSide, EventTime, SourceNode } from './plan-sources.ts';
 
 /** A CREATE SOURCE whose records are changes, checked as far as any source is. */
 export interface ChangingSource {

@@ -6,7 +6,7 @@ import type { CreateSource } from '../parser/statements.ts';
 import { columnRef, type Expression, type Json } from './ast.ts';
 import { struct, TIME, type ChangeReading, type ChangingSource } from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
-import type { ComputedColumn } from './plan.ts';
+import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 
 /** True in a record that ends its key, as Debezium's unwrapping transform writes it. */

@@ -7,7 +7,7 @@ import { TIME, type ChangingSource } from './changes-reading.ts';
 import { upsert } from './changes-upsert.ts';
 import { newDemand } from './context.ts';
 import { demandIdentity } from './demand.ts';
-import type { ChangelogNode, SourceNode } from './plan.ts';
+import type { ChangelogNode, SourceNode } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 
 /** Plans a source of changes: the source gives its records, a changelog the rows that they come to. */

@@ -1,4 +1,4 @@
-import type { TimeAttribute } from './plan.ts';
+import type { TimeAttribute } from './plan-columns.ts';
 
 /**
  * Which of the keys tells when a group is complete: of those that are a window's column the one that waits least beyond its

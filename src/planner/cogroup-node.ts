@@ -5,7 +5,8 @@ import type { AstNode } from './ast.ts';
 import { closingKey } from './closing.ts';
 import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { demandWatermark } from './demand.ts';
-import type { CogroupNode, PlanColumn, TimeAttribute } from './plan.ts';
+import type { CogroupNode } from './plan-cogroup.ts';
+import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
 
 export interface CogroupRequest {
   readonly title: string;

@@ -3,7 +3,8 @@ import { fromBytes, toScript } from '../parser/locate.ts';
 import type { MappedText } from '../parser/statements.ts';
 import { tokenize } from '../parser/tokens.ts';
 import { location, type AstNode } from './ast.ts';
-import type { Demand, PlanColumn, PlanNode } from './plan.ts';
+import type { Demand, PlanColumn } from './plan-columns.ts';
+import type { PlanNode } from './plan.ts';
 import type { SqlService } from './sql-service.ts';
 
 /** A node with the names under which a query sees its columns. */

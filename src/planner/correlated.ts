@@ -10,7 +10,7 @@ import { print } from './expressions.ts';
 import { compileFrom, type From, type FromEnvironment } from './from.ts';
 import { fromOf, gather, type Mentioned } from './gather.ts';
 import { matchNode } from './match-node.ts';
-import type { StaticNode } from './plan.ts';
+import type { StaticNode } from './plan-sources.ts';
 import { Scope } from './scope.ts';
 import { boundFrom } from './select-node.ts';
 import { subqueriesIn } from './whole.ts';

@@ -1,5 +1,6 @@
 import { HIDDEN } from '../base/schema.ts';
-import { streaming, type PlanNode, type SourceNode } from './plan.ts';
+import type { SourceNode } from './plan-sources.ts';
+import { streaming, type PlanNode } from './plan.ts';
 
 /**
  * The columns of a node's delta that tell each row from every other for good; ordered by them, rows stand in the order

@@ -2,15 +2,11 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Emit, MappedText } from '../parser/statements.ts';
 import { expressions } from './ast.ts';
 import { newDemand, type Lateness, type QueryContext, type Relational } from './context.ts';
-import {
-  inOrder,
-  inputsOf,
-  type AggregateNode,
-  type CoalesceNode,
-  type CogroupNode,
-  type MatchNode,
-  type PlanNode,
-} from './plan.ts';
+import type { AggregateNode } from './plan-aggregate.ts';
+import type { CogroupNode } from './plan-cogroup.ts';
+import type { CoalesceNode } from './plan-holding.ts';
+import type { MatchNode } from './plan-joins.ts';
+import { inOrder, inputsOf, type PlanNode } from './plan.ts';
 import type { SqlService } from './sql-service.ts';
 
 export interface EmitOptions {

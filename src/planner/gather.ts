@@ -3,7 +3,8 @@ import { columnRef, type Expression } from './ast.ts';
 import { checkExpression } from './check.ts';
 import { newDemand, type QueryContext, type Relational } from './context.ts';
 import type { From } from './from.ts';
-import type { PlanNode, StaticNode } from './plan.ts';
+import type { StaticNode } from './plan-sources.ts';
+import type { PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { selectNode } from './select-node.ts';
 

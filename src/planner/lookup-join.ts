@@ -3,7 +3,8 @@ import { overStatic } from './asof-node.ts';
 import { newDemand, refuse, type QueryContext } from './context.ts';
 import { gather, type Gathered } from './gather.ts';
 import { allOf, describeKeys, describeOutputs, pairConditions, pairKey, pairOf, pairOutputs, readsOf } from './pair.ts';
-import type { LookupNode, PlanColumn } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { LookupNode } from './plan-joins.ts';
 import type { VersionedRequest } from './temporal-join.ts';
 
 /**

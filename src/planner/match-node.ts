@@ -7,7 +7,9 @@ import { demandWatermark } from './demand.ts';
 import { print } from './expressions.ts';
 import type { Gathered } from './gather.ts';
 import { standIn } from './gather.ts';
-import type { JoinBounds, MatchGives, MatchNode, PlanColumn, PlanNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { JoinBounds, MatchGives, MatchNode } from './plan-joins.ts';
+import type { PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { joinBounds, joinedColumns } from './time-bounds.ts';
 

@@ -7,7 +7,7 @@ import type { Block, Item } from './block.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import type { Relational } from './context.ts';
 import { print } from './expressions.ts';
-import type { PlanColumn } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
 
 export function windowsIn(values: readonly Json[]): readonly Expression[] {
   const found: Expression[] = [];

@@ -1,6 +1,7 @@
 import type { Expression, Json } from './ast.ts';
 import type { Block } from './block.ts';
-import type { AggregateKey, WindowNode } from './plan.ts';
+import type { AggregateKey } from './plan-aggregate.ts';
+import type { WindowNode } from './plan-windows.ts';
 import { Scope, type Relation } from './scope.ts';
 
 export interface OwnWindow {

@@ -5,7 +5,7 @@ import { checkExpression } from './check.ts';
 import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
 import { standIn, type Gathered, type Mentioned } from './gather.ts';
-import type { PlanColumn, TimeAttribute } from './plan.ts';
+import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
 import { Scope, type Relation } from './scope.ts';
 
 /** The two sides of a join that becomes a node of its own: in its SQL they are `$l` and `$r`. */

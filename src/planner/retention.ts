@@ -7,7 +7,9 @@ import { print } from './expressions.ts';
 import type { From } from './from.ts';
 import { fromOf, gather, within, type Mentioned } from './gather.ts';
 import { clockBounds, nowIn, type ClockBound } from './now.ts';
-import type { PlanColumn, PlanNode, RetentionNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { RetentionNode } from './plan-holding.ts';
+import type { PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { boundFrom } from './select-node.ts';
 

@@ -1,6 +1,7 @@
 import { sameName } from '../base/schema.ts';
 import { columnPath, columnRef, replace, walk, type AstNode, type Expression, type Json } from './ast.ts';
-import type { PlanColumn, PlanNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { PlanNode } from './plan.ts';
 
 /** A relation of a FROM clause that names can refer to. `input` is set where it is a node of the plan. */
 export interface Relation {

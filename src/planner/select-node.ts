@@ -5,7 +5,8 @@ import { newDemand, type QueryContext } from './context.ts';
 import { demandWatermark } from './demand.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
-import type { BlockInput, PlanColumn, SelectNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { BlockInput, SelectNode } from './plan-select.ts';
 import type { Relation, Scope } from './scope.ts';
 import { joinBounds, joinedColumns } from './time-bounds.ts';
 

@@ -9,7 +9,8 @@ import { demandWatermark } from './demand.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
 import { fromOf, gather, type Mentioned } from './gather.ts';
-import type { PlanColumn, SessionNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { SessionNode } from './plan-windows.ts';
 import { Scope } from './scope.ts';
 import { groupingColumn, timeColumn, WINDOW_TIME_BEFORE_END, withoutWindow, type WindowCall } from './window-calls.ts';
 

@@ -1,6 +1,6 @@
 import type { Column } from '../base/schema.ts';
 import type { MappedText } from '../parser/statements.ts';
-import type { TableNode } from './plan.ts';
+import type { TableNode } from './plan-sources.ts';
 
 /** One INSERT, UPDATE or DELETE, bound to its table. */
 export interface TableChange {

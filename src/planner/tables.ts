@@ -4,7 +4,7 @@ import { sameName } from '../base/schema.ts';
 import type { ChangeTable, CreateTable, InsertInto } from '../parser/statements.ts';
 import { wordFor, type Catalog } from './catalog.ts';
 import { newDemand } from './context.ts';
-import type { TableNode } from './plan.ts';
+import type { TableNode } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 import type { Capture, TableChange, TableService } from './table-service.ts';
 

@@ -10,7 +10,7 @@ import { print } from './expressions.ts';
 import { gather, type Gathered } from './gather.ts';
 import { lookupJoin } from './lookup-join.ts';
 import { boundPair, pairConditions, pairKey, pairOf, type Compared, type Pair, type PairCondition } from './pair.ts';
-import type { PlanColumn } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
 import { Scope, type Resolved } from './scope.ts';
 import { temporalNode } from './temporal-node.ts';
 import { versionTime } from './version-time.ts';

@@ -14,7 +14,9 @@ import {
   type PairCondition,
   type PairKey,
 } from './pair.ts';
-import type { PlanColumn, PlanNode, TemporalNode, TimedInput, TimeAttribute } from './plan.ts';
+import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
+import type { TemporalNode, TimedInput } from './plan-joins.ts';
+import type { PlanNode } from './plan.ts';
 
 /** A join in which each left row finds the last right row of its key that is not after it, both of event time. */
 export interface Timed {

@@ -1,6 +1,7 @@
 import { expressions, isExpression, text, type Expression } from './ast.ts';
 import type { QueryContext } from './context.ts';
-import type { JoinBounds, PlanColumn } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { JoinBounds } from './plan-joins.ts';
 import type { Relation, Scope } from './scope.ts';
 
 /**

@@ -1,7 +1,8 @@
 import type { Column } from '../base/schema.ts';
 import { ident, raw } from '../base/sql.ts';
 import { newDemand, type QueryContext, type Relational } from './context.ts';
-import type { PlanColumn, UnionNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { UnionNode } from './plan-select.ts';
 
 /** What the sides' rows become together: DuckDB's common types. */
 export async function commonColumns(context: QueryContext, inputs: readonly Relational[]): Promise<readonly Column[]> {

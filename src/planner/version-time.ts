@@ -1,7 +1,7 @@
 import { sameName } from '../base/schema.ts';
 import { refuse, type QueryContext } from './context.ts';
 import type { Compared, Pair } from './pair.ts';
-import type { PlanColumn } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
 import type { VersionedRequest } from './temporal-join.ts';
 
 /** Which column of the right side says when a version begins. */

@@ -2,7 +2,9 @@ import { sameName } from '../base/schema.ts';
 import { ident } from '../base/sql.ts';
 import { newDemand, refuse, type QueryContext } from './context.ts';
 import type { Pair } from './pair.ts';
-import type { ChangelogNode, PlanColumn, SelectNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { SelectNode } from './plan-select.ts';
+import type { ChangelogNode } from './plan-sources.ts';
 import type { VersionedRequest } from './temporal-join.ts';
 
 /**

@@ -9,7 +9,8 @@ import { cogroupNode } from './cogroup-node.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { baseTables, uncorrelated, type FromEnvironment } from './from.ts';
 import { NeedsWhole } from './needs-whole.ts';
-import type { KeptInput, StaticNode } from './plan.ts';
+import type { KeptInput } from './plan-cogroup.ts';
+import type { StaticNode } from './plan-sources.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
 
 interface Taken {

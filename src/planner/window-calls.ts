@@ -1,6 +1,7 @@
 import { columnPath, expressions, isNode, text, type AstNode, type Expression } from './ast.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
-import type { PlanColumn, Window, WindowNode } from './plan.ts';
+import type { PlanColumn } from './plan-columns.ts';
+import type { Window, WindowNode } from './plan-windows.ts';
 
 interface Signature {
   /** By position or by name. */

@@ -1,5 +1,6 @@
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
-import type { AggregateCall, AggregateNode, Window } from '../../planner/plan.ts';
+import type { AggregateCall, AggregateNode } from '../../planner/plan-aggregate.ts';
+import type { Window } from '../../planner/plan-windows.ts';
 import { bucket, firstStart, micros, paneOf, windowStarts, WINDOW_TIME } from '../windows.ts';
 import { LATENESS } from './operator.ts';
 

@@ -1,7 +1,8 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
-import type { AggregateNode, Clock } from '../../planner/plan.ts';
+import type { AggregateNode } from '../../planner/plan-aggregate.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { consolidated } from '../weights.ts';

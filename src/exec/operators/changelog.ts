@@ -1,6 +1,6 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { ChangelogNode, ChangeSide } from '../../planner/plan.ts';
+import type { ChangelogNode, ChangeSide } from '../../planner/plan-sources.ts';
 import { LinearOperator } from './linear.ts';
 import type { Explanation, Operator, OperatorContext } from './operator.ts';
 

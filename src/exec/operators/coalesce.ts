@@ -1,5 +1,5 @@
 import { raw, sql, type Sql } from '../../base/sql.ts';
-import type { CoalesceNode } from '../../planner/plan.ts';
+import type { CoalesceNode } from '../../planner/plan-holding.ts';
 import { consolidated } from '../weights.ts';
 import { floorTo } from '../windows.ts';
 import { HeldRows } from './held-rows.ts';

@@ -1,6 +1,7 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
-import type { Clock, CogroupNode } from '../../planner/plan.ts';
+import type { CogroupNode } from '../../planner/plan-cogroup.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { consolidated, sameKey } from '../weights.ts';
 import { micros } from '../windows.ts';

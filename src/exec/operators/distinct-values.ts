@@ -1,5 +1,5 @@
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { AggregateNode } from '../../planner/plan.ts';
+import type { AggregateNode } from '../../planner/plan-aggregate.ts';
 import { StateTable } from '../state.ts';
 import { sameKey } from '../weights.ts';
 import { deltaTable, stateTable, type OperatorContext } from './operator.ts';

@@ -1,5 +1,5 @@
 import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
-import type { GateNode } from '../../planner/plan.ts';
+import type { GateNode } from '../../planner/plan-holding.ts';
 import { consolidated } from '../weights.ts';
 import { HeldRows } from './held-rows.ts';
 import { END_OF_TIME, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts';

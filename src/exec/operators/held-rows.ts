@@ -1,6 +1,6 @@
 import { HIDDEN, type Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { HoldingNode } from '../../planner/plan.ts';
+import type { HoldingNode } from '../../planner/plan-holding.ts';
 import { StateTable } from '../state.ts';
 import { hiddenColumns } from './linear.ts';
 import { deltaTable, stateTable, type Operator, type OperatorContext } from './operator.ts';

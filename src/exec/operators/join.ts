@@ -1,7 +1,10 @@
 import type { Column } from '../../base/schema.ts';
 import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
-import { streaming, type BlockInput, type Clock, type JoinBounds, type SelectNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { JoinBounds } from '../../planner/plan-joins.ts';
+import type { BlockInput, SelectNode } from '../../planner/plan-select.ts';
+import { streaming } from '../../planner/plan.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { micros } from '../windows.ts';

@@ -1,6 +1,6 @@
 import { HIDDEN, type Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { KeptInput } from '../../planner/plan.ts';
+import type { KeptInput } from '../../planner/plan-cogroup.ts';
 import { StateTable } from '../state.ts';
 import { expanded } from '../weights.ts';
 import { deltaTable, stateTable, type Operator, type OperatorContext } from './operator.ts';

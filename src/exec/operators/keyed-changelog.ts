@@ -1,6 +1,7 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { Clock, ChangelogNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { ChangelogNode } from '../../planner/plan-sources.ts';
 import { tellingApart } from '../same-row.ts';
 import { StateTable } from '../state.ts';
 import { deltaTable, stateTable, type Explanation, type Operator, type OperatorContext } from './operator.ts';

@@ -1,7 +1,8 @@
 import { sql, type Sql } from '../../base/sql.ts';
 import { HIDDEN } from '../../base/schema.ts';
 import { identityColumns } from '../../planner/demand.ts';
-import type { Clock, PlanNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { PlanNode } from '../../planner/plan.ts';
 import {
   anyLate,
   deltaTable,

@@ -1,5 +1,6 @@
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { Clock, LookupNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { LookupNode } from '../../planner/plan-joins.ts';
 import { sameKey } from '../weights.ts';
 import { KeptSide } from './kept-side.ts';
 import {

@@ -1,6 +1,7 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
-import type { Clock, MatchNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { MatchNode } from '../../planner/plan-joins.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { micros } from '../windows.ts';
 import { KeptSide } from './kept-side.ts';

@@ -1,6 +1,7 @@
 import { ident, type Sql } from '../../base/sql.ts';
 import { lateSources } from '../../planner/demand.ts';
-import type { Clock, PlanNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { PlanNode } from '../../planner/plan.ts';
 import type { Session } from '../session.ts';
 
 /** The watermark after the last record of all: everything closes. Microseconds, far beyond any TIMESTAMP. */

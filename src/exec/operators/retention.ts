@@ -1,6 +1,6 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { RetentionNode } from '../../planner/plan.ts';
+import type { RetentionNode } from '../../planner/plan-holding.ts';
 import { HeldRows } from './held-rows.ts';
 import { deltaTable, END_OF_TIME, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts'; // prettier-ignore
 

@@ -1,7 +1,8 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
-import { streaming, type BlockInput, type SelectNode } from '../../planner/plan.ts';
+import type { BlockInput, SelectNode } from '../../planner/plan-select.ts';
+import { streaming } from '../../planner/plan.ts';
 import { LinearOperator } from './linear.ts';
 import { LATENESS, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 

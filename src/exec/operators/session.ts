@@ -1,6 +1,7 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
-import type { Clock, SessionNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { SessionNode } from '../../planner/plan-windows.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { tellingApart } from '../same-row.ts';
 import { StateTable } from '../state.ts';

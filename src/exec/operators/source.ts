@@ -1,6 +1,7 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
-import type { Clock, SourceNode } from '../../planner/plan.ts';
+import type { Clock } from '../../planner/plan-columns.ts';
+import type { SourceNode } from '../../planner/plan-sources.ts';
 import type { Decoded } from '../decode/plan.ts';
 import { deltaTable, LATENESS, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 

@@ -1,5 +1,5 @@
 import { ident, raw, sql, type Sql } from '../../base/sql.ts';
-import type { StaticNode } from '../../planner/plan.ts';
+import type { StaticNode } from '../../planner/plan-sources.ts';
 import { END_OF_TIME, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 
 /** static: a table that does not change while the stream runs, read once at the start. Δout = ∅, and no operator asks. */

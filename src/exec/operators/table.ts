@@ -1,5 +1,5 @@
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import type { TableNode } from '../../planner/plan.ts';
+import type { TableNode } from '../../planner/plan-sources.ts';
 import { deltaTable, END_OF_TIME, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 
 /**

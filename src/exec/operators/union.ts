@@ -1,7 +1,7 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
-import type { UnionNode } from '../../planner/plan.ts';
+import type { UnionNode } from '../../planner/plan-select.ts';
 import { LinearOperator } from './linear.ts';
 import { LATENESS, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 

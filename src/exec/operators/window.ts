@@ -1,5 +1,5 @@
 import { ident, join, sql, type Sql } from '../../base/sql.ts';
-import type { Window, WindowNode } from '../../planner/plan.ts';
+import type { Window, WindowNode } from '../../planner/plan-windows.ts';
 import { windowStarts, bucket, cumulativeEnds, micros, WINDOW_TIME } from '../windows.ts';
 import { LinearOperator, hiddenColumns } from './linear.ts';
 import type { Explanation, Operator, OperatorContext } from './operator.ts';
