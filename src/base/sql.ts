@@ -41,6 +41,10 @@ export function raw(text: string): Sql {
   return new Sql(text);
 }
 
+/** SQL text with a relation in place of the name that stands for it. */
+export const spliced = (text: string, placeholder: string, relation: string): string =>
+  text.replaceAll(ident(placeholder).text, () => relation);
+
 export function join(parts: readonly Sql[], separator = ', '): Sql {
   return new Sql(parts.map((part) => part.text).join(separator));
 }

@@ -115,15 +115,6 @@ function notBySelf(orders: readonly AstNode[], children: readonly Expression[]):
 
 const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression });
 
-/** count(*) of everything reads no column, and a projection needs one. */
-export const CONSTANT_ONE: Expression = {
-  class: 'CONSTANT',
-  type: 'VALUE_CONSTANT',
-  alias: '',
-  query_location: 0,
-  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 },
-};
-
 /** Constants, also negated, cast or in a list: quantile's second argument must stay one. */
 function isConstant(expression: Expression): boolean {
   let constant = true;

@@ -1,17 +1,9 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { ident, raw } from '../base/sql.ts';
-import {
-  aggregatesOf,
-  CONSTANT_ONE,
-  distinct,
-  finishCalls,
-  hasAggregate,
-  InputColumns,
-  shapeCall,
-} from './aggregate-calls.ts';
+import { aggregatesOf, distinct, finishCalls, hasAggregate, InputColumns, shapeCall } from './aggregate-calls.ts';
 import { closingKey } from './closing.ts';
 import { cogroupNode } from './cogroup-node.ts';
-import { columnRef, fingerprint, isExpression, replace, text, type Expression } from './ast.ts';
+import { columnRef, fingerprint, isExpression, ONE, replace, text, type Expression } from './ast.ts';
 import type { Block } from './block.ts';
 import { newDemand, refuse, type Lateness, type Relational } from './context.ts';
 import { demandIdentity, demandWatermark, identityColumns, lateSources } from './demand.ts';
@@ -52,7 +44,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
         .map((_, i) => `$i${i}`);
   const shaped = found.map((call) => shapeCall(block, call, inputColumns, identity));
   if (own !== undefined) inputColumns.add('$t', columnRef(own.relation.alias, own.node.window.column));
-  if (inputColumns.items.length === 0) inputColumns.add('$one', CONSTANT_ONE);
+  if (inputColumns.items.length === 0) inputColumns.add('$one', ONE);
   const input = await selectNode(narrowed, inputColumns.items, 'rows');
   if (plain && shaped.some((call) => call.ordered)) demandIdentity(input);
 

@@ -85,7 +85,7 @@ async function nearest(
   const by = [...partition, await print(context.service, join.time)].join(', ');
   const order = lastFirst('$r', join.pair.right.node.columns);
   const lasts = `SELECT * FROM ${ident(r).text} AS "$r" QUALIFY row_number() OVER (PARTITION BY ${by} ORDER BY ${order}) = 1`;
-  const on = join.on.map((condition) => condition.sql).join(' AND ');
+  const on = allOf(join.on);
   const where = join.residual.length === 0 || join.outer ? '' : ` WHERE ${allOf(join.residual)}`;
   return `${ident(l).text} AS "$l" ASOF ${join.outer ? 'LEFT ' : ''}JOIN (${lasts}) AS "$r" ON ${on}${where}`;
 }

@@ -103,6 +103,36 @@ export function conjuncts(condition: Json | undefined): readonly Expression[] {
   return [condition];
 }
 
+/** An INTEGER. */
+export const constant = (value: number): Expression => ({
+  class: 'CONSTANT',
+  type: 'VALUE_CONSTANT',
+  alias: '',
+  query_location: NOWHERE,
+  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value },
+});
+
+/** What to select where no column is read, and a projection needs one. */
+export const ONE = constant(1);
+
+export const equal = (left: Expression, right: Expression): Expression => ({
+  class: 'COMPARISON',
+  type: 'COMPARE_EQUAL',
+  alias: '',
+  query_location: left['query_location'] ?? NOWHERE,
+  left,
+  right,
+});
+
+/** The nodes of a query tree that are base tables, for asking whether a name is used. */
+export function baseTables(tree: AstNode): readonly AstNode[] {
+  const found: AstNode[] = [];
+  walk(tree, (node) => {
+    if (node['type'] === 'BASE_TABLE') found.push(node);
+  });
+  return found;
+}
+
 /** Its parts as `a AND b AND c`; null where there are none. */
 export const and = (conditions: readonly Expression[]): Json => {
   const [only, second] = conditions;

@@ -1,6 +1,6 @@
 import type { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
-import { ident, raw } from '../base/sql.ts';
+import { ident, raw, spliced } from '../base/sql.ts';
 import type { AstNode } from './ast.ts';
 import { closingKey } from './closing.ts';
 import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
@@ -60,7 +60,7 @@ function bound(request: CogroupRequest): string {
   for (const input of request.inputs) {
     const keys = input.keys.map((key, i) => `, ${key} AS ${ident(`$k${i}`).text}`);
     const relation = `(SELECT *${keys.join('')} FROM plan.${ident(input.node.id).text})`;
-    text = text.replaceAll(ident(input.placeholder).text, () => relation);
+    text = spliced(text, input.placeholder, relation);
   }
   return text;
 }

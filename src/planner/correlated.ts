@@ -1,11 +1,22 @@
-import { ident, raw } from '../base/sql.ts';
+import { ident } from '../base/sql.ts';
 import { compileAggregate } from './aggregate.ts';
-import { CONSTANT_ONE } from './aggregate-calls.ts';
 import {
-  columnPath, columnRef, conjuncts, expressions, isExpression, isNode, nodes, text, walk,
-  type AstNode, type Expression, type Json,
-} from './ast.ts'; // prettier-ignore
-import { newDemand, type QueryContext } from './context.ts';
+  columnPath,
+  columnRef,
+  conjuncts,
+  equal,
+  expressions,
+  isExpression,
+  isNode,
+  nodes,
+  ONE,
+  text,
+  walk,
+  type AstNode,
+  type Expression,
+  type Json,
+} from './ast.ts';
+import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
 import { compileFrom, type From, type FromEnvironment } from './from.ts';
 import { fromOf, gather, type Mentioned } from './gather.ts';
@@ -13,6 +24,7 @@ import { matchNode } from './match-node.ts';
 import type { StaticNode } from './plan-sources.ts';
 import { Scope } from './scope.ts';
 import { boundFrom } from './select-node.ts';
+import { staticNode } from './static-node.ts';
 import { subqueriesIn } from './whole.ts';
 
 export interface Joined {
@@ -67,7 +79,7 @@ export async function correlatedAggregate(
       items: [
         ...groups.map((expression, i) => ({ name: `$g${i}`, expression })),
         { name: '$value', expression: value },
-        { name: '$there', expression: CONSTANT_ONE },
+        { name: '$there', expression: ONE },
       ],
       conditions: [...from.conditions, ...closed].map(qualify),
       groups,
@@ -138,15 +150,8 @@ function sides(inner: Scope, outer: Scope, expression: Expression): 'inner' | 'o
 /** The aggregate of no rows: one row that does not change. */
 async function ofNothing(context: QueryContext, from: From, value: Expression): Promise<StaticNode> {
   const sql = `SELECT ${await print(context.service, value)} AS ${ident('$value').text} FROM ${boundFrom(from)} WHERE false`;
-  const id = context.nextId('static');
-  const columns = await context.service.describe(raw(sql));
-  await context.service.declare(id, columns);
-  return { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql };
+  return staticNode(context, sql);
 }
-
-const equal = (left: Expression, right: Expression): Expression => ({
-  class: 'COMPARISON', type: 'COMPARE_EQUAL', alias: '', query_location: left['query_location'] ?? 0, left, right,
-}); // prettier-ignore
 
 /** CASE WHEN there IS NULL THEN empty ELSE value END */
 function orElse(there: Expression, value: Expression, empty: Expression): Expression {

@@ -12,6 +12,12 @@ export async function print(service: SqlService, expression: Expression): Promis
   return service.print({ ...(exact as Expression), alias: '' });
 }
 
+/** Conditions that must all hold, as one; 'true' where there are none. */
+export async function printAll(service: SqlService, conditions: readonly Expression[]): Promise<string> {
+  const printed = await Promise.all(conditions.map((condition) => print(service, condition)));
+  return printed.join(' AND ') || 'true';
+}
+
 function castTo(child: Expression, type: string): Expression {
   return {
     class: 'CAST',

@@ -1,14 +1,14 @@
 import { ident, raw } from '../base/sql.ts';
 import { sameName } from '../base/schema.ts';
 import {
+  columnPath,
   columnRef,
   conjuncts,
+  equal,
   expressions,
   isExpression,
   isNode,
   text,
-  walk,
-  columnPath,
   type AstNode,
   type Expression,
   type Json,
@@ -16,12 +16,12 @@ import {
 import { checkExpression } from './check.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import { NeedsWhole } from './needs-whole.ts';
-import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
-import { print } from './expressions.ts';
+import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
+import { print, printAll } from './expressions.ts';
 import type { PlanColumn } from './plan-columns.ts';
-import type { StaticNode } from './plan-sources.ts';
 import { Scope, type Relation } from './scope.ts';
 import { asofJoin } from './asof-join.ts';
+import { staticNode } from './static-node.ts';
 import { versionedJoin } from './temporal-join.ts';
 import { fromOf, gather, renamed, within, type Gathered, type Mentioned } from './gather.ts';
 import { matchNode, type MatchKind } from './match-node.ts';
@@ -234,10 +234,10 @@ class FromCompiler {
     const scope = new Scope(relations);
     const on = [...right.conditions, ...conditions].map((condition) => scope.qualify(condition));
     on.forEach((condition) => checkExpression(this.context, condition));
-    const printed = await Promise.all(on.map((condition) => print(this.context.service, condition)));
+    const condition = await printAll(this.context.service, on);
     return {
       relations: type === 'SEMI' || type === 'ANTI' ? [...left.relations, ...unseen(right.relations)] : relations,
-      sql: `${left.sql.includes(' JOIN ') ? `(${left.sql})` : left.sql} ${type} JOIN ${right.sql.includes(' JOIN ') ? `(${right.sql})` : right.sql} ON (${printed.join(' AND ') || 'true'})`,
+      sql: `${left.sql.includes(' JOIN ') ? `(${left.sql})` : left.sql} ${type} JOIN ${right.sql.includes(' JOIN ') ? `(${right.sql})` : right.sql} ON (${condition})`,
       conditions: left.conditions,
       streaming: left.streaming,
       opaque: true,
@@ -268,7 +268,7 @@ class FromCompiler {
       const [l, r] = [leftScope.find([name]), rightScope.find([name])];
       if (l === undefined || r === undefined)
         throw refuse(this.context, node, `the column ${name} of USING is not one column on each side`);
-      return comparison(columnRef(l.relation.alias, l.column.name), columnRef(r.relation.alias, r.column.name));
+      return equal(columnRef(l.relation.alias, l.column.name), columnRef(r.relation.alias, r.column.name));
     });
     return { conditions, merged: new Set(shared.map((name) => name.toLowerCase())) };
   }
@@ -404,11 +404,8 @@ class FromCompiler {
   }
 
   private async constant(node: AstNode, alias: string, sql: string): Promise<Part> {
-    const id = this.context.nextId('static');
-    const columns = await this.context.service.describe(raw(sql));
-    await this.context.service.declare(id, columns);
-    const made: StaticNode = { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql };
-    return this.input(node, alias, { node: made, columns });
+    const made = await staticNode(this.context, sql);
+    return this.input(node, alias, { node: made, columns: made.columns });
   }
 
   private async valuesSql(node: AstNode): Promise<string> {
@@ -451,15 +448,6 @@ export function relationOf(relation: Relation): string {
   return `plan.${ident(relation.input.node.id).text} AS ${alias}(${names})`;
 }
 
-/** The nodes of a query tree that are base tables, for asking whether a name is used. */
-export function baseTables(tree: AstNode): readonly AstNode[] {
-  const found: AstNode[] = [];
-  walk(tree, (node) => {
-    if (node['type'] === 'BASE_TABLE') found.push(node);
-  });
-  return found;
-}
-
 const columnAliases = (node: AstNode): readonly string[] =>
   (Array.isArray(node['column_name_alias']) ? node['column_name_alias'] : []).map((name: Json) => text(name));
 
@@ -476,14 +464,3 @@ const lastAsInequality = (conditions: readonly Expression[]): readonly Expressio
   conditions.map((condition, i) =>
     i === conditions.length - 1 ? { ...condition, type: 'COMPARE_GREATERTHANOREQUALTO' } : condition,
   );
-
-function comparison(left: Expression, right: Expression): Expression {
-  return {
-    class: 'COMPARISON',
-    type: 'COMPARE_EQUAL',
-    alias: '',
-    query_location: left['query_location'] ?? 0,
-    left,
-    right,
-  };
-}

@@ -1,12 +1,14 @@
-import { ident, raw } from '../base/sql.ts';
-import { columnRef, type Expression } from './ast.ts';
+import { ident, spliced } from '../base/sql.ts';
+import { columnRef, ONE, type Expression } from './ast.ts';
 import { checkExpression } from './check.ts';
-import { newDemand, type QueryContext, type Relational } from './context.ts';
+import type { QueryContext, Relational } from './context.ts';
+import { print, printAll } from './expressions.ts';
 import type { From } from './from.ts';
 import type { StaticNode } from './plan-sources.ts';
 import type { PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { selectNode } from './select-node.ts';
+import { staticNode } from './static-node.ts';
 
 /** One node in place of a whole FROM clause, and which of its columns each column of the user's relations is. */
 export interface Gathered {
@@ -57,34 +59,24 @@ export async function gather(
   all.forEach((condition) => checkExpression(context, condition));
   const block = { context, from, items, conditions: all, groups: [], having: undefined, qualify: undefined };
   const streaming = physical.some((relation) => relation.input?.node.kind !== 'static');
-  if (!streaming) return { node: await staticNode(context, from, items, all), relations };
+  if (!streaming) return { node: await staticSelect(context, from, items, all), relations };
   return { node: await selectNode(block, items, 'rows'), relations };
 }
 
-async function staticNode(
+async function staticSelect(
   context: QueryContext,
   from: From,
   items: readonly { name: string; expression: Expression }[],
   conditions: readonly Expression[],
 ): Promise<StaticNode> {
-  const print = (expression: Expression): Promise<string> => context.service.print({ ...expression, alias: '' });
   const list = await Promise.all(
-    items.map(async (item) => `${await print(item.expression)} AS ${ident(item.name).text}`),
+    items.map(async (item) => `${await print(context.service, item.expression)} AS ${ident(item.name).text}`),
   );
-  const where = await Promise.all(conditions.map(print));
   let text = from.sql;
-  for (const { input } of from.scope.relations) {
-    if (input?.node.kind === 'static')
-      text = text.replace(
-        ident(input.placeholder).text,
-        () => `(${input.node.kind === 'static' ? input.node.sql : ''})`,
-      );
-  }
-  const sql = `SELECT ${list.join(', ')} FROM ${text}${where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`}`;
-  const id = context.nextId('static');
-  const columns = await context.service.describe(raw(sql));
-  await context.service.declare(id, columns);
-  return { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql };
+  for (const { input } of from.scope.relations)
+    if (input?.node.kind === 'static') text = spliced(text, input.placeholder, `(${input.node.sql})`);
+  const where = conditions.length === 0 ? '' : ` WHERE ${await printAll(context.service, conditions)}`;
+  return staticNode(context, `SELECT ${list.join(', ')} FROM ${text}${where}`);
 }
 
 const namesIn = (relation: Relation): readonly (string | undefined)[] =>
@@ -135,11 +127,3 @@ export async function renamed(context: QueryContext, relational: Relational): Pr
   const made = await selectNode(block, items, 'select');
   return { node: made, columns: made.columns };
 }
-
-const ONE: Expression = {
-  class: 'CONSTANT',
-  type: 'VALUE_CONSTANT',
-  alias: '',
-  query_location: 0,
-  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 },
-};

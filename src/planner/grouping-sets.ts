@@ -1,7 +1,17 @@
 import { raw } from '../base/sql.ts';
 import { aggregatesOf, isAggregate } from './aggregate-calls.ts';
 import { compileAggregate } from './aggregate.ts';
-import { expressions, fingerprint, isExpression, replace, text, walk, type Expression, type Json } from './ast.ts'; // prettier-ignore
+import {
+  constant,
+  expressions,
+  fingerprint,
+  isExpression,
+  replace,
+  text,
+  walk,
+  type Expression,
+  type Json,
+} from './ast.ts';
 import type { Block } from './block.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
@@ -42,11 +52,6 @@ const COUNT: Expression = {
   class: 'FUNCTION', type: 'FUNCTION', alias: '', query_location: 0, function_name: 'count_star', schema: '', children: [],
   filter: null, order_bys: { type: 'ORDER_MODIFIER', orders: [] }, distinct: false, is_operator: false, export_state: false, catalog: '',
 }; // prettier-ignore
-
-const constant = (value: number): Expression => ({
-  class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: 0,
-  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value },
-}); // prettier-ignore
 
 /** GROUPING(…) calls among expressions. */
 export function groupingCalls(values: readonly Json[]): readonly Expression[] {

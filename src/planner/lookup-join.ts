@@ -17,7 +17,7 @@ export async function lookupJoin(context: QueryContext, request: VersionedReques
   const right = await gather(context, request.right, [], mentioned);
   const pair = pairOf(left, right);
   const conditions = await pairConditions(context, pair, request.on);
-  const on = conditions.length === 0 ? 'true' : allOf(conditions);
+  const on = allOf(conditions);
   const outer = request.type === 'LEFT';
   if (left.node.kind === 'static')
     throw refuse(

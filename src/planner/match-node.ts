@@ -4,7 +4,7 @@ import { isNode, type AstNode, type Expression } from './ast.ts';
 import { checkExpression } from './check.ts';
 import { newDemand, refuse, type QueryContext } from './context.ts';
 import { demandWatermark } from './demand.ts';
-import { print } from './expressions.ts';
+import { printAll } from './expressions.ts';
 import type { Gathered } from './gather.ts';
 import { standIn } from './gather.ts';
 import type { PlanColumn } from './plan-columns.ts';
@@ -51,7 +51,7 @@ export async function matchNode(
   };
   const on = request.on.map(qualify);
   on.forEach((condition) => checkExpression(context, condition));
-  const printed = await Promise.all(on.map((condition) => print(context.service, condition)));
+  const condition = await printAll(context.service, on);
   const physical = [outer, inner].map((relations) => relations.filter((relation) => relation.hidden === true)).flat();
   const plain = left.node.appendOnly && right.node.appendOnly;
   const bounds = plain ? await joinBounds(context, both, on, physical) : undefined;
@@ -114,7 +114,7 @@ export async function matchNode(
     kind: 'match', id, columns, appendOnly, demand: newDemand(),
     left: { placeholder: '$l', node: left.node, uses: uses(left.node, left) },
     right: { placeholder: '$r', node: right.node, uses: uses(right.node, right) },
-    on: printed.join(' AND ') || 'true', gives, outputs, bounds, emit: appendOnly ? context.emit : 'changes',
+    on: condition, gives, outputs, bounds, emit: appendOnly ? context.emit : 'changes',
   }; // prettier-ignore
   return { node, relations, using: merged };
 }

@@ -67,7 +67,7 @@ export async function pairConditions(
 }
 
 export const allOf = (conditions: readonly PairCondition[]): string =>
-  conditions.map((condition) => condition.sql).join(' AND ');
+  conditions.map((condition) => condition.sql).join(' AND ') || 'true';
 
 function compared(pair: Pair, expression: Expression): Compared | undefined {
   const operator = OPERATORS[expression.type];

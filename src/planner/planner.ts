@@ -16,11 +16,10 @@ import type {
   Select,
   Statement,
 } from '../parser/statements.ts';
-import { text } from './ast.ts';
+import { baseTables, text } from './ast.ts';
 import { bindText } from './bind-text.ts';
 import { Catalog, wordFor, type CatalogEntry, type DeclaredSink } from './catalog.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
-import { baseTables } from './from.ts';
 import { checkLateness, coalesced, readEmitOptions } from './emit-options.ts';
 import { planOf, type MaterializedView, type Plan, type SinkTarget } from './plan.ts';
 import { compileNamed, compileQuery } from './query.ts';

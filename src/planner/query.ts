@@ -1,8 +1,8 @@
-import { raw } from '../base/sql.ts';
-import { isNode, nodes, text, walk, type AstNode } from './ast.ts';
-import { newDemand, refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
+import { baseTables, isNode, nodes, text, walk, type AstNode } from './ast.ts';
+import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { checkExpression } from './check.ts';
-import { baseTables, compileWindowCall, type FromEnvironment } from './from.ts';
+import { compileWindowCall, type FromEnvironment } from './from.ts';
+import { staticNode } from './static-node.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
 import { compileSelect } from './select.ts';
 import { setOperation } from './set-operation.ts';
@@ -51,11 +51,8 @@ async function compileInner(context: QueryContext, node: AstNode, lookup: Lookup
   }
   if (readsWindow(node)) return compile(context, node, lookup);
   checkExpression(context, node, { windows: true, subqueries: true });
-  const sql = await context.service.printQuery(node);
-  const columns = await context.service.describe(raw(sql));
-  const id = context.nextId('static');
-  await context.service.declare(id, columns);
-  return { node: { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql }, columns };
+  const made = await staticNode(context, await context.service.printQuery(node));
+  return { node: made, columns: made.columns };
 }
 
 function readsWindow(node: AstNode): boolean {

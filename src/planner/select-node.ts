@@ -1,9 +1,9 @@
-import { ident, raw } from '../base/sql.ts';
+import { ident, raw, spliced } from '../base/sql.ts';
 import type { Expression, Json } from './ast.ts';
 import type { Block, Item } from './block.ts';
-import { newDemand, type QueryContext } from './context.ts';
+import { newDemand } from './context.ts';
 import { demandWatermark } from './demand.ts';
-import { print } from './expressions.ts';
+import { print, printAll } from './expressions.ts';
 import type { From } from './from.ts';
 import type { PlanColumn } from './plan-columns.ts';
 import type { BlockInput, SelectNode } from './plan-select.ts';
@@ -21,7 +21,7 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
   const pushed =
     join && !from.opaque ? pushDown(from.scope, block.conditions, streams) : new Map<Expression, Relation>();
   const kept = block.conditions.filter((condition) => !pushed.has(condition));
-  const where = await printAll(context, kept);
+  const where = kept.length === 0 ? undefined : await printAll(context.service, kept);
   const printed = await Promise.all(
     projection.map(async (item) => ({ name: item.name, sql: await print(context.service, item.expression) })),
   );
@@ -43,7 +43,7 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
       alias: relation.alias,
       node: relation.input.node,
       uses: relation.input.node.columns.map((column) => column.name).filter((name) => from.opaque || used.has(name)),
-      filter: filters.length === 0 ? undefined : await printAll(context, filters),
+      filter: filters.length === 0 ? undefined : await printAll(context.service, filters),
     });
   }
   if (bounds?.clock === 'event') streams.forEach((relation) => relation.input && demandWatermark(relation.input.node));
@@ -93,15 +93,9 @@ export function boundFrom(from: From): string {
   let sql = from.sql;
   for (const relation of from.scope.relations) {
     if (relation.input === undefined) continue;
-    sql = sql.replace(ident(relation.input.placeholder).text, `plan.${ident(relation.input.node.id).text}`);
+    sql = spliced(sql, relation.input.placeholder, `plan.${ident(relation.input.node.id).text}`);
   }
   return sql;
-}
-
-async function printAll(context: QueryContext, conditions: readonly Expression[]): Promise<string | undefined> {
-  if (conditions.length === 0) return undefined;
-  const printed = await Promise.all(conditions.map((condition) => print(context.service, condition)));
-  return printed.join(' AND ');
 }
 
 /** Conditions that concern one stream alone: applied before its rows are kept. */

@@ -1,8 +1,17 @@
 import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
 import {
-  and, columnPath, columnRef, conjuncts, expressions, fingerprint, isNode, text, walk,
-  type AstNode, type Expression,
-} from './ast.ts'; // prettier-ignore
+  and,
+  columnPath,
+  conjuncts,
+  expressions,
+  fingerprint,
+  isNode,
+  ONE,
+  text,
+  walk,
+  type AstNode,
+  type Expression,
+} from './ast.ts';
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
@@ -160,11 +169,6 @@ async function plainSelect(block: Block): Promise<Relational> {
   const node = await selectNode(block, items, 'select');
   return { node, columns: node.columns };
 }
-
-const ONE: Expression = {
-  class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: columnRef('x')['query_location'] ?? 0,
-  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 },
-}; // prettier-ignore
 
 function readsInSubqueries(node: AstNode): boolean {
   let found = false;

@@ -1,7 +1,6 @@
 import type { StreamsqlError } from '../base/errors.ts';
 import { ident, raw } from '../base/sql.ts';
-import { columnPath, columnRef, expressions, replace, text, type AstNode, type Expression } from './ast.ts';
-import { CONSTANT_ONE } from './aggregate-calls.ts';
+import { columnPath, columnRef, equal, expressions, ONE, replace, text, type AstNode, type Expression } from './ast.ts';
 import { positional, type Item } from './block.ts';
 import { checkExpression } from './check.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
@@ -109,7 +108,7 @@ export async function sessionsOf(
     relation.columns.some((column) => isWindowColumn(column.name)),
   );
   // A condition makes a projection, in which the columns of windows below have names that those of this one do not hide.
-  const gathered = await gather(context, from, shadowed ? [...conditions, ALWAYS] : conditions, mentioned);
+  const gathered = await gather(context, from, shadowed ? [...conditions, equal(ONE, ONE)] : conditions, mentioned);
   const below = fromOf(context, gathered);
   const scope = below.scope;
   const time = scope.plainColumn(call.column);
@@ -128,10 +127,6 @@ export async function sessionsOf(
 }
 
 const isWindowColumn = (name: string): boolean => /^window_(start|end|time)$/i.test(name);
-
-const ALWAYS: Expression = {
-  class: 'COMPARISON', type: 'COMPARE_EQUAL', alias: '', query_location: 0, left: CONSTANT_ONE, right: CONSTANT_ONE,
-}; // prettier-ignore
 
 /** The keys of GROUP BY beside the session, by position and by alias too. */
 function otherKeys(context: QueryContext, scope: Scope, node: AstNode): readonly Expression[] {

@@ -1,16 +1,23 @@
 import type { Column } from '../base/schema.ts';
-import { ident, raw } from '../base/sql.ts';
+import { ident, raw, spliced } from '../base/sql.ts';
 import {
-  columnRef, expressions, isExpression, isNode, nodes, text,
-  type AstNode, type Json,
-} from './ast.ts'; // prettier-ignore
+  baseTables,
+  constant,
+  expressions,
+  isExpression,
+  isNode,
+  nodes,
+  text,
+  type AstNode,
+  type Json,
+} from './ast.ts';
 import { checkExpression } from './check.ts';
 import { cogroupNode } from './cogroup-node.ts';
-import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
-import { baseTables, uncorrelated, type FromEnvironment } from './from.ts';
+import { refuse, type QueryContext, type Relational } from './context.ts';
+import { uncorrelated, type FromEnvironment } from './from.ts';
 import { NeedsWhole } from './needs-whole.ts';
 import type { KeptInput } from './plan-cogroup.ts';
-import type { StaticNode } from './plan-sources.ts';
+import { staticNode } from './static-node.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
 
 interface Taken {
@@ -61,12 +68,11 @@ async function staticAnswer(
   columns: readonly Column[],
   inputs: readonly KeptInput[],
 ): Promise<Relational> {
-  let sql = printed;
-  for (const { placeholder, node } of inputs)
-    if (node.kind === 'static') sql = sql.replaceAll(ident(placeholder).text, () => `(${node.sql})`);
-  const id = context.nextId('static');
-  await context.service.declare(id, columns);
-  return { node: { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql }, columns };
+  const sql = inputs.reduce(
+    (text, { placeholder, node }) => (node.kind === 'static' ? spliced(text, placeholder, `(${node.sql})`) : text),
+    printed,
+  );
+  return { node: await staticNode(context, sql, columns), columns };
 }
 
 /** Every table, view and window call of the query becomes an input, named by a placeholder. */
@@ -134,12 +140,8 @@ async function tableInput(context: QueryContext, environment: FromEnvironment, n
   const found = await environment.lookup(name, node);
   if (found !== undefined) return found;
   const path = [text(node['catalog_name']), text(node['schema_name']), name].filter((part) => part !== '');
-  const sql = `SELECT * FROM ${ident(...path).text}`;
-  const id = context.nextId('static');
-  const columns = await context.service.describe(raw(sql));
-  await context.service.declare(id, columns);
-  const made: StaticNode = { kind: 'static', id, columns, appendOnly: true, demand: newDemand(), sql };
-  return { node: made, columns };
+  const made = await staticNode(context, `SELECT * FROM ${ident(...path).text}`);
+  return { node: made, columns: made.columns };
 }
 
 function placeholderFor(context: QueryContext, node: AstNode, relational: Relational, taken: Taken[]): AstNode {
@@ -175,7 +177,7 @@ async function withTotalLimits(context: QueryContext, value: Json, inputs: reado
   for (const [key, child] of Object.entries(value)) copy[key] = await withTotalLimits(context, child, inputs);
   if (!limited(copy)) return copy;
   const width = await widthOf(context, copy, inputs);
-  const added = Array.from({ length: width }, (_, i): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression: position(i + 1) })); // prettier-ignore
+  const added = Array.from({ length: width }, (_, i): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression: constant(i + 1) })); // prettier-ignore
   const modifiers = nodes(copy['modifiers']);
   const order = modifiers.find((modifier) => modifier['type'] === 'ORDER_MODIFIER');
   const total: AstNode = { type: 'ORDER_MODIFIER', orders: [...nodes(order?.['orders']), ...added] };
@@ -197,16 +199,8 @@ async function widthOf(context: QueryContext, node: AstNode, inputs: readonly Ke
 const limited = (node: AstNode): boolean =>
   nodes(node['modifiers']).some((modifier) => text(modifier['type']).startsWith('LIMIT'));
 
-const position = (index: number): AstNode => ({
-  class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', query_location: columnRef('x')['query_location'] ?? 0,
-  value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: index },
-}); // prettier-ignore
-
 function bind(sql: string, inputs: readonly KeptInput[]): string {
-  let bound = sql;
-  for (const input of inputs)
-    bound = bound.replaceAll(ident(input.placeholder).text, () => `plan.${ident(input.node.id).text}`);
-  return bound;
+  return inputs.reduce((text, { placeholder, node }) => spliced(text, placeholder, `plan.${ident(node.id).text}`), sql);
 }
 
 /** Subqueries among the expressions of a block: not those in FROM, nor what a window call reads, nor those inside of subqueries. */

@@ -1,5 +1,5 @@
 import { HIDDEN } from '../../base/schema.ts';
-import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
+import { ident, join, raw, spliced, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { CogroupNode } from '../../planner/plan-cogroup.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
@@ -121,9 +121,8 @@ export class CogroupOperator implements Operator {
     const [side] = this.sides;
     if (side === undefined) return;
     const rows = sql`(${side.multiset(this.semi('s'))} UNION ALL SELECT * FROM ${side.delta})`;
-    const placeholder = ident(side.input.placeholder).text;
     await this.run(
-      sql`CREATE OR REPLACE TABLE ${this.pruned} AS ${raw(matters.replaceAll(placeholder, () => rows.text))}`,
+      sql`CREATE OR REPLACE TABLE ${this.pruned} AS ${raw(spliced(matters, side.input.placeholder, rows.text))}`,
     );
     if (side.state.rows > 0)
       await side.state.evict(
@@ -177,10 +176,8 @@ export class CogroupOperator implements Operator {
 
   private body(restriction: Sql): Sql {
     let text = this.node.body;
-    for (const side of this.sides) {
-      const relation = sql`(${side.multiset(restriction)})`;
-      text = text.replaceAll(ident(side.input.placeholder).text, () => relation.text);
-    }
+    for (const side of this.sides)
+      text = spliced(text, side.input.placeholder, sql`(${side.multiset(restriction)})`.text);
     return raw(text);
   }
 

@@ -1,5 +1,5 @@
 import { HIDDEN } from '../../base/schema.ts';
-import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
+import { ident, join, raw, spliced, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { BlockInput, SelectNode } from '../../planner/plan-select.ts';
 import { streaming } from '../../planner/plan.ts';
@@ -49,14 +49,9 @@ export function blockSql(node: SelectNode, relations: ReadonlyMap<string, Sql>, 
     projection.push(...Object.values(LATENESS).map((name) => sql`${ident(only.alias, name)} AS ${ident(name)}`));
   }
   const where = node.where === undefined ? sql`` : sql` WHERE ${raw(node.where)}`;
-  return sql`SELECT ${join(projection)} FROM ${splice(node, relations)}${where}`;
-}
-
-/** The FROM text with each placeholder replaced by its relation. */
-function splice(node: SelectNode, relations: ReadonlyMap<string, Sql>): Sql {
   let from = node.from;
-  for (const [placeholder, relation] of relations) from = from.replace(ident(placeholder).text, () => relation.text);
-  return raw(from);
+  for (const [placeholder, relation] of relations) from = spliced(from, placeholder, relation.text);
+  return sql`SELECT ${join(projection)} FROM ${raw(from)}${where}`;
 }
 
 /** An input of a join as it is kept: the columns that the block reads, filtered. */
