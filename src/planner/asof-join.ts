@@ -1,7 +1,7 @@
 import type { AstNode, Expression } from './ast.ts';
 import { nearestNode, nearestOfStatic } from './asof-node.ts';
 import { refuse, type QueryContext } from './context.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import { gather, type Gathered, type Mentioned } from './gather.ts';
 import { pairConditions, pairKey, pairOf, type Compared, type Pair, type PairCondition } from './pair.ts';
 import { Scope } from './scope.ts';

@@ -3,7 +3,7 @@ import { columnRef, type AstNode, type Expression } from './ast.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import type { Gathered, Mentioned } from './gather.ts';
 import { allOf, lastFirst, pairOutputs, readsOf, type Pair, type PairCondition, type PairKey } from './pair.ts';
 import { Scope, type Relation } from './scope.ts';

@@ -14,7 +14,7 @@ import {
 import { checkExpression, type Allowed } from './check.ts';
 import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import type { GroupWindow } from './group-window.ts';
 import { groupingSets, type GroupingSets } from './grouping-keys.ts';
 import type { Scope } from './scope.ts';

@@ -18,7 +18,8 @@ import {
 } from './ast.ts';
 import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
-import { compileFrom, type From, type FromEnvironment } from './from.ts';
+import type { From, FromEnvironment } from './from-part.ts';
+import { compileFrom } from './from.ts';
 import { fromOf, gather, type Mentioned } from './gather.ts';
 import { matchNode } from './match-node.ts';
 import type { StaticNode } from './plan-sources.ts';

@@ -3,7 +3,7 @@ import { columnRef, ONE, type Expression } from './ast.ts';
 import { checkExpression } from './check.ts';
 import type { QueryContext, Relational } from './context.ts';
 import { print, printAll } from './expressions.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import type { StaticNode } from './plan-sources.ts';
 import type { PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';

@@ -1,7 +1,8 @@
 import { baseTables, isNode, nodes, text, walk, type AstNode } from './ast.ts';
 import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { checkExpression } from './check.ts';
-import { compileWindowCall, type FromEnvironment } from './from.ts';
+import type { FromEnvironment } from './from-part.ts';
+import { compileWindowCall } from './from.ts';
 import { staticNode } from './static-node.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
 import { compileSelect } from './select.ts';

@@ -4,7 +4,7 @@ import { inlineAliases } from './block.ts';
 import { checkExpression } from './check.ts';
 import { newDemand, refuse, type QueryContext } from './context.ts';
 import { print } from './expressions.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import { fromOf, gather, within, type Mentioned } from './gather.ts';
 import { clockBounds, nowIn, type ClockBound } from './now.ts';
 import type { PlanColumn } from './plan-columns.ts';

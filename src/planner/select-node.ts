@@ -4,7 +4,7 @@ import type { Block, Item } from './block.ts';
 import { newDemand } from './context.ts';
 import { demandWatermark } from './demand.ts';
 import { print, printAll } from './expressions.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import type { PlanColumn } from './plan-columns.ts';
 import type { BlockInput, SelectNode } from './plan-select.ts';
 import type { Relation, Scope } from './scope.ts';

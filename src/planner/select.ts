@@ -15,7 +15,8 @@ import {
 import { hasAggregates, positional, resolveBlock, unique, type Block, type Item, type Resolved } from './block.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
-import { compileFrom, type FromEnvironment } from './from.ts';
+import type { FromEnvironment } from './from-part.ts';
+import { compileFrom } from './from.ts';
 import type { Mentioned } from './gather.ts';
 import { compileGroups, groupingCalls } from './grouping-sets.ts';
 import { groupWindow, type GroupWindow } from './group-window.ts';

@@ -6,7 +6,7 @@ import { checkExpression } from './check.ts';
 import { newDemand, refuse, type QueryContext, type Relational } from './context.ts';
 import { demandWatermark } from './demand.ts';
 import { print } from './expressions.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 import { fromOf, gather, type Mentioned } from './gather.ts';
 import type { PlanColumn } from './plan-columns.ts';
 import type { SessionNode } from './plan-windows.ts';

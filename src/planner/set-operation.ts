@@ -3,7 +3,7 @@ import { columnPath, expressions, isNode, nodes, text, type AstNode } from './as
 import { cell, cogroupNode } from './cogroup-node.ts';
 import { refuse, refuseWord, type QueryContext, type Relational } from './context.ts';
 import { distinctNode } from './distinct.ts';
-import type { FromEnvironment } from './from.ts';
+import type { FromEnvironment } from './from-part.ts';
 import { readModifiers } from './modifiers.ts';
 import { topN } from './top-n.ts';
 import { commonColumns, commonTime, unionAll } from './union-node.ts';

@@ -1,7 +1,7 @@
 import { sameName } from '../base/schema.ts';
 import { columnRef, isExpression, isNode, nodes, text, walk, type AstNode, type Expression, type Json } from './ast.ts';
 import { refuse, type QueryContext } from './context.ts';
-import type { From } from './from.ts';
+import type { From } from './from-part.ts';
 
 /** `*`, `t.*`, EXCLUDE, REPLACE and RENAME, spelled out from the catalog, so that no column of ours leaks in. */
 export function expandStars(context: QueryContext, from: From, list: readonly Expression[]): readonly Expression[] {

@@ -3,13 +3,14 @@ import {
   type AstNode, type Expression, type Json,
 } from './ast.ts'; // prettier-ignore
 import type { QueryContext } from './context.ts';
-import { compileFrom, uncorrelated, type From, type FromEnvironment } from './from.ts';
+import type { From, FromEnvironment } from './from-part.ts';
+import { compileFrom } from './from.ts';
 import { fromOf, gather, standIn, type Gathered, type Mentioned } from './gather.ts';
 import { correlatedAggregate } from './correlated.ts';
 import { matchNode } from './match-node.ts';
 import { retain } from './retention.ts';
 import { Scope } from './scope.ts';
-import { NeedsWhole } from './needs-whole.ts';
+import { NeedsWhole, uncorrelated } from './needs-whole.ts';
 import { subqueriesIn } from './whole.ts';
 
 /** A block whose subqueries have become joins: its FROM, and its tree without them. */

@@ -14,8 +14,8 @@ import {
 import { checkExpression } from './check.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
-import { uncorrelated, type FromEnvironment } from './from.ts';
-import { NeedsWhole } from './needs-whole.ts';
+import type { FromEnvironment } from './from-part.ts';
+import { NeedsWhole, uncorrelated } from './needs-whole.ts';
 import type { KeptInput } from './plan-cogroup.ts';
 import { staticNode } from './static-node.ts';
 import { WINDOW_FUNCTIONS } from './window-calls.ts';
