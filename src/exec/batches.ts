@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Chunk } from '../base/connector.ts';
+import type { ChangeQueue } from './change-queue.ts';
+import type { EngineClock } from './engine-clock.ts';
+import type { DecodedBatches } from './epoch-record.ts';
+import type { SourceRun } from './source-run.ts';
+
+const POLL_WAIT_MS = 250;
+/** How long a poll that is under way may hold up the end of a run, ms. */
+const CLOSE_WAIT_MS = 1000;
+
+export interface Batch {
+  readonly source: SourceRun;
+  readonly chunks: readonly Chunk[];
+}
+
+export interface BatchesHost {
+  readonly clock: EngineClock;
+  readonly changes: ChangeQueue;
+  /** Without sources: go on until the signal aborts, for the tables may change. */
+  readonly keepOpen: boolean;
+  readonly batchIntervalMs: number;
+  readonly maxBatchRows: number;
+  /** Sources are not kept together by event time: whoever feeds them decides. */
+  readonly pollAll: boolean;
+}
+
+/** Chooses what each epoch reads: polls the sources, and keeps them together by event time. */
+export class Batches {
+  private readonly host: BatchesHost;
+  private readonly sources: readonly SourceRun[];
+  private slack = 0n;
+
+  constructor(host: BatchesHost, sources: readonly SourceRun[]) {
+    this.host = host;
+    this.sources = sources;
+  }
+
+  get ended(): boolean {
+    if (this.sources.length === 0) return !this.host.keepOpen;
+    return this.sources.every((source) => source.exhausted && source.pending === undefined);
+  }
+
+  /** What is there for an epoch: waits until a source has something, or a table is to change, or a moment. */
+  async next(signal: AbortSignal | undefined): Promise<readonly Batch[]> {
+    const live = this.sources.filter((source) => !source.exhausted || source.pending !== undefined);
+    this.startPolls(live);
+    const ready = new Map<SourceRun, readonly Chunk[]>();
+    const waits = live.map(async (source) => {
+      const chunks = await source.pending;
+      ready.set(source, chunks ?? []);
+    });
+    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+    const changed = this.host.changes.arrival();
+    const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
+    // Bounded input is there already: all sources bring their part, so that they advance together.
+    if (bounded) await Promise.race([Promise.all(waits), changed]);
+    else await Promise.race([...waits, aborted, changed, ...(live.length === 0 ? [this.clockTurns()] : [])]);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (bounded && ready.size < live.length) return [];
+    const batches: Batch[] = [];
+    for (const [source, chunks] of ready) {
+      source.pending = undefined;
+      if (chunks.length > 0) batches.push({ source, chunks });
+    }
+    if (signal?.aborted !== true && batches.length > 0)
+      this.startPolls(this.sources.filter((source) => !source.exhausted));
+    return batches;
+  }
+
+  /** Without a source nobody else wakes the run when the clock calls for an epoch. */
+  private clockTurns(): Promise<void> {
+    return this.host.clock.turns ? sleep(POLL_WAIT_MS) : new Promise(() => undefined);
+  }
+
+  private startPolls(sources: readonly SourceRun[]): void {
+    const frontiers = this.sources.flatMap((source) => source.frontier() ?? []);
+    const frontier = frontiers.length === 0 ? undefined : frontiers.reduce((low, next) => (next < low ? next : low));
+    const maxRecords = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
+    for (const source of sources) {
+      if (source.pending !== undefined) continue;
+      const partitions = this.host.pollAll ? 'all' : source.allowed(frontier, this.slack);
+      if (partitions !== 'all' && partitions.size === 0 && source.operator.node.plan.bounded) continue;
+      source.pending = source.reader.poll({ partitions, maxRecords, waitMs: POLL_WAIT_MS });
+      // A failure surfaces where the poll is awaited; until then it is not unhandled.
+      source.pending.catch(() => undefined);
+    }
+  }
+
+  /** A quiet stream's batches are at least the interval apart, so that each is worth its statements. */
+  async pause(batches: readonly Batch[], started: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.sources.every((source) => source.operator.node.plan.bounded)) return;
+    const rows = batches.reduce(
+      (sum, batch) => sum + batch.chunks.reduce((inner, chunk) => inner + chunk.records, 0),
+      0,
+    );
+    const left = this.host.batchIntervalMs - (performance.now() - started);
+    if (left <= 0 || rows >= this.host.maxBatchRows / 2) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, left);
+      signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+
+  /** Partitions may run ahead of the slowest by about what an epoch brings. */
+  learnSlack(decoded: DecodedBatches): void {
+    for (const { decoded: batch } of decoded.values()) {
+      const [first] = batch.times;
+      if (first === undefined) continue;
+      const min = batch.times.reduce((low, stretch) => (stretch.min < low ? stretch.min : low), first.min);
+      const max = batch.times.reduce((high, stretch) => (stretch.max > high ? stretch.max : high), first.max);
+      this.slack = max - min;
+    }
+  }
+
+  /** Waits, but not long, for the polls that are under way, and lets go of what they bring. */
+  async close(): Promise<void> {
+    for (const source of this.sources) {
+      const pending = await Promise.race([
+        source.pending?.catch(() => []),
+        sleep(CLOSE_WAIT_MS, undefined, { ref: false }),
+      ]);
+      for (const chunk of pending ?? []) chunk.release();
+      await source.reader.close();
+    }
+  }
+}

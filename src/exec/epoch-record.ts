@@ -1,0 +1,56 @@
+import type { Chunk } from '../base/connector.ts';
+import { StreamsqlError } from '../base/errors.ts';
+import type { EpochRecord } from './results.ts';
+import type { DecodedChunks, SourceRun } from './source-run.ts';
+
+/** What the records of an epoch came to, by source. */
+export type DecodedBatches = ReadonlyMap<SourceRun, DecodedChunks & { readonly chunks: readonly Chunk[] }>;
+
+/** What is committed of an epoch beside the views' changes. */
+export function epochRecord(
+  sources: readonly SourceRun[],
+  decoded: DecodedBatches,
+  anyLate: boolean,
+  epoch: Pick<EpochRecord, 'epoch' | 'clock' | 'decodeMs' | 'runMs'>,
+  now: number,
+): EpochRecord {
+  return {
+    ...epoch,
+    rows: [...decoded.values()].reduce((sum, batch) => sum + batch.decoded.rows, 0),
+    dead: [...decoded].flatMap(([source, batch]) =>
+      batch.decoded.dead.map((letter) => ({
+        ...letter,
+        source: source.name,
+        partitionName: source.reader.partitions[letter.partition]?.name ?? String(letter.partition),
+      })),
+    ),
+    ranges: [...decoded].flatMap(([source, batch]) => rangesOf(source, batch.chunks)),
+    offsets: sources.flatMap((source) => source.committedOffsets()),
+    watermarks: sources.map((source) => ({ source: source.name, watermark: source.progress(now).watermark })),
+    lateSources: anyLate
+      ? sources.map((source) => ({
+          source: source.name,
+          partitions: source.reader.partitions.map((partition) => partition.name),
+        }))
+      : [],
+  };
+}
+
+function rangesOf(source: SourceRun, chunks: readonly Chunk[]): EpochRecord['ranges'] {
+  const ranges = new Map<number, EpochRecord['ranges'][number]>();
+  for (const chunk of chunks) {
+    const known = ranges.get(chunk.partition);
+    if (known !== undefined && known.to !== chunk.from) {
+      throw new StreamsqlError(
+        'INTERNAL',
+        `source ${source.name}: a chunk begins at ${chunk.from} where the one before it ended at ${known.to}`,
+      );
+    }
+    const partition = source.reader.partitions[chunk.partition]?.name ?? String(chunk.partition);
+    const records = chunk.records + chunk.rejected.length;
+    if (known === undefined)
+      ranges.set(chunk.partition, { source: source.name, partition, from: chunk.from, to: chunk.to, records });
+    else ranges.set(chunk.partition, { ...known, to: chunk.to, records: known.records + records });
+  }
+  return [...ranges.values()];
+}

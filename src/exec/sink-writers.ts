@@ -1,0 +1,82 @@
+import type { SinkContext, SinkWriter } from '../base/connector.ts';
+import type { RunEvent } from '../base/run.ts';
+import { ident, raw, sql } from '../base/sql.ts';
+import type { Plan, SinkTarget } from '../planner/plan.ts';
+import { sinkRows } from './changelog.ts';
+import type { Table } from './duck.ts';
+import type { Graph } from './graph.ts';
+import type { Session } from './session.ts';
+
+export interface SinkWritersHost {
+  readonly plan: Plan;
+  readonly graph: Graph;
+  readonly session: Session;
+  /** What an earlier run left goes. */
+  readonly fresh: boolean;
+  emit(event: RunEvent): void;
+}
+
+/** The sinks of a run: each epoch's rows are staged before it is committed, and published after. */
+export class SinkWriters {
+  private readonly host: SinkWritersHost;
+  private readonly sinks: { target: SinkTarget; writer: SinkWriter }[] = [];
+
+  constructor(host: SinkWritersHost) {
+    this.host = host;
+  }
+
+  async open(): Promise<void> {
+    for (const target of this.host.plan.sinks) {
+      const writer = target.plan.open(this.context());
+      await writer.open();
+      this.sinks.push({ target, writer });
+    }
+  }
+
+  async stage(epoch: number): Promise<void> {
+    for (const { target, writer } of this.sinks) await this.stageOne(epoch, target, writer);
+  }
+
+  async publish(epoch: number): Promise<void> {
+    for (const { writer } of this.sinks) await writer.publish(epoch);
+  }
+
+  /** The input is over. */
+  async finish(): Promise<void> {
+    for (const { writer } of this.sinks) await writer.finish?.();
+  }
+
+  async close(): Promise<void> {
+    for (const { writer } of this.sinks) await writer.close();
+  }
+
+  private async stageOne(epoch: number, target: SinkTarget, writer: SinkWriter): Promise<void> {
+    const operator = this.host.graph.operator(target.node);
+    if (!operator.hasRows()) return writer.stage(epoch, raw('(SELECT 1 WHERE false)'), 0);
+    const table = ident('delta', `sink of ${target.name}`);
+    const rows = await this.host.session.run(
+      target.name,
+      sql`CREATE OR REPLACE TABLE ${table} AS ${sinkRows(target, operator.delta(false))}`,
+    );
+    return writer.stage(epoch, table, rows);
+  }
+
+  private context(): SinkContext {
+    const { session, fresh } = this.host;
+    return {
+      fresh,
+      run: async (statement) => {
+        await session.run('sink', statement);
+      },
+      query: async (statement) => rowObjects(await session.table('sink', statement)),
+      print: (sink, columns, rows) => {
+        const table = { columns, rows: rows.map((row) => columns.map((column) => row[column.name])) };
+        this.host.emit({ event: 'rows', sink, table });
+      },
+    };
+  }
+}
+
+/** Rows as objects of JSON values. */
+const rowObjects = (table: Table): readonly Readonly<Record<string, unknown>>[] =>
+  table.rows.map((row) => Object.fromEntries(table.columns.map((column, i) => [column.name, row[i]])));
