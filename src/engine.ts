@@ -1,8 +1,7 @@
 import { availableParallelism, tmpdir } from 'node:os';
-import { basename, join as joinPath, resolve } from 'node:path';
+import { join as joinPath, resolve } from 'node:path';
 import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
-import { parseDuration } from './base/options.ts';
 import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
@@ -12,14 +11,15 @@ import { Duck, type DuckConnection } from './exec/duck.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
 import { Results } from './exec/results.ts';
+import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
 import { Runtime } from './exec/runtime.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
+import { Settings } from './exec/settings.ts';
 import { openSqlService } from './exec/sql-service.ts';
 import { Tables } from './exec/tables.ts';
 import { parseScript } from './parser/parse.ts';
 import type { Script } from './parser/statements.ts';
-import { redact } from './parser/variables.ts';
 import type { SourceNode } from './planner/plan-sources.ts';
 import type { Plan } from './planner/plan.ts';
 import { Planner, type Answer } from './planner/planner.ts';
@@ -28,9 +28,6 @@ import { describeAnswer, showAnswer } from './planner/show.ts';
 export type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
 export { StreamsqlError, renderError } from './base/errors.ts';
 export type { ErrorCode, Span } from './base/errors.ts';
-
-const DEFAULT_BATCH_INTERVAL_MS = 100;
-const DEFAULT_MAX_BATCH_ROWS = 250_000;
 
 /** What a host other than the command line hands in: rows from elsewhere, a clock of its own. */
 export interface EngineHost {
@@ -103,21 +100,17 @@ interface Parts {
 class StreamEngine implements Engine {
   private readonly parts: Parts;
   private readonly session: Session;
-  private readonly settings: { batchIntervalMs: number; maxBatchRows: number };
+  private readonly settings: Settings;
   private results: DuckConnection | undefined;
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
   private readonly changes = new ChangeQueue();
-  private timeZone = 'UTC';
 
   constructor(parts: Parts) {
     this.parts = parts;
     this.session = new Session(parts.connection);
-    this.settings = {
-      batchIntervalMs: parts.options.batchIntervalMs ?? DEFAULT_BATCH_INTERVAL_MS,
-      maxBatchRows: parts.options.maxBatchRows ?? DEFAULT_MAX_BATCH_ROWS,
-    };
+    this.settings = new Settings(parts.options, parts.connection, parts.tables);
   }
 
   async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
@@ -155,16 +148,17 @@ class StreamEngine implements Engine {
   private async answer(answer: Answer): Promise<ResultTable | undefined> {
     switch (answer.kind) {
       case 'show':
-        return showAnswer(this.parts.planner, answer.statement, (name) => this.setting(name));
+        return showAnswer(this.parts.planner, answer.statement, (name) => this.settings.show(name));
       case 'describe':
         return describeAnswer(this.parts.planner, answer.statement);
       case 'set':
-        return this.set(
+        await this.settings.set(
           answer.statement.name.text,
           answer.statement.value,
           answer.statement.span,
           answer.statement.valueSpan,
         );
+        return undefined;
       case 'explain': {
         const rendered = await this.explainPlan(answer.plan, answer.statement.format, answer.statement.analyze);
         return { columns: [{ name: 'plan', type: 'VARCHAR' }], rows: [[rendered]] };
@@ -172,72 +166,10 @@ class StreamEngine implements Engine {
     }
   }
 
-  /** SET of what a file may decide: the time zone, and the trigger. */
-  private async set(
-    name: string,
-    value: string,
-    span: { start: number; end: number },
-    valueSpan: { start: number; end: number },
-  ): Promise<undefined> {
-    switch (name.toLowerCase()) {
-      case 'timezone':
-      case 'time zone':
-        try {
-          await this.parts.connection.run(sql`SET TimeZone = ${value}`);
-          await this.parts.tables.setTimeZone(value);
-          this.timeZone = value;
-        } catch {
-          throw new StreamsqlError('OPTION', `there is no time zone '${value}'`, {
-            span: valueSpan,
-            hint: "such as 'UTC' or 'Europe/Berlin'",
-          });
-        }
-        return;
-      case 'batch_interval': {
-        const ms = parseDuration(value);
-        if (ms === undefined || ms <= 0)
-          throw new StreamsqlError('OPTION', `batch_interval takes a duration, not '${value}'`, {
-            span: valueSpan,
-            hint: "such as '250 ms'",
-          });
-        this.settings.batchIntervalMs = this.parts.options.batchIntervalMs ?? ms;
-        return;
-      }
-      case 'max_batch_rows': {
-        const rows = Number(value);
-        if (!Number.isSafeInteger(rows) || rows <= 0)
-          throw new StreamsqlError('OPTION', `max_batch_rows takes a whole number of at least 1, not '${value}'`, {
-            span: valueSpan,
-          });
-        this.settings.maxBatchRows = this.parts.options.maxBatchRows ?? rows;
-        return;
-      }
-      default:
-        throw new StreamsqlError('OPTION', `there is no setting ${name}`, {
-          span,
-          hint: 'there are timezone, batch_interval, max_batch_rows',
-        });
-    }
-  }
-
-  /** A connection in the time zone of the file. The one that writes the results has none of its own: it stays in UTC. */
   private async connectInZone(): Promise<DuckConnection> {
     const connection = await this.parts.connect();
-    await connection.run(sql`SET TimeZone = ${this.timeZone}`);
+    await this.settings.applyZone(connection);
     return connection;
-  }
-
-  private async setting(name: string): Promise<string | undefined> {
-    switch (name.toLowerCase()) {
-      case 'timezone':
-        return this.parts.connection.text(sql`SELECT CAST(current_setting('TimeZone') AS VARCHAR)`);
-      case 'batch_interval':
-        return `${this.settings.batchIntervalMs} ms`;
-      case 'max_batch_rows':
-        return String(this.settings.maxBatchRows);
-      default:
-        return undefined;
-    }
   }
 
   async run(options: RunOptions = {}): Promise<RunSummary> {
@@ -256,7 +188,8 @@ class StreamEngine implements Engine {
     const runtime = new Runtime({
       plan, graph, session: this.session, decodeConnection: await this.connectInZone(),
       tables: this.parts.tables, changes: this.changes, keepOpen: options.keepOpen === true,
-      scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, ...this.settings, emit,
+      scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, emit,
+      batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
       now: this.parts.host.now ?? Date.now,
       pollAll: this.parts.host.pollAll === true,
       ...(this.parts.host.openReader === undefined ? {} : { openReader: this.parts.host.openReader }),
@@ -373,30 +306,4 @@ function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent
     })),
     views: plan.views.map((view) => view.name),
   };
-}
-
-/** What the environment gave may stand in no message. */
-function redacted(error: unknown, script: Script): unknown {
-  if (!(error instanceof StreamsqlError) || script.secrets.length === 0) return error;
-  const hint = error.hint === undefined ? undefined : redact(error.hint, script.secrets);
-  return new StreamsqlError(error.code, redact(error.message, script.secrets), {
-    span: error.span,
-    hint,
-    cause: error,
-  });
-}
-
-/** DuckDB says which process holds the file: "Conflicting lock is held in … (PID 123)". */
-function openError(db: string, error: unknown): StreamsqlError {
-  const message = error instanceof Error ? error.message : String(error);
-  const pid = /PID (\d+)/.exec(message)?.[1];
-  if (pid !== undefined)
-    return new StreamsqlError('LOCKED', `${basename(db)} is in use by the process ${pid}`, { cause: error });
-  return new StreamsqlError('STATE', `${db} cannot be opened: ${message.split('\n')[0] ?? ''}`, { cause: error });
-}
-
-function asExecutionError(error: unknown): unknown {
-  if (error instanceof StreamsqlError || !(error instanceof Error)) return error;
-  if (!/^[A-Z]\w+( \w+)* Error: /.test(error.message)) return error;
-  return new StreamsqlError('EXECUTION', error.message.split('\n')[0] ?? error.message, { cause: error });
 }
