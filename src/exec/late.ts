@@ -1,8 +1,8 @@
 import { ident, join, literal, sql, type Sql } from '../base/sql.ts';
-import { lateSources } from '../planner/demand.ts';
+import { comesThrough, lateSources } from '../planner/demand.ts';
 import type { Window } from '../planner/plan-windows.ts';
-import { streaming, type PlanNode } from '../planner/plan.ts';
-import { firstEnd } from './windows.ts';
+import type { PlanNode } from '../planner/plan.ts';
+import { firstEnd, micros } from './windows.ts';
 import { deltaTable, LATENESS, type OperatorContext } from './operators/operator.ts';
 import type { LatenessCheck } from './operators/source.ts';
 import { SourceOperator } from './operators/source.ts';
@@ -46,42 +46,26 @@ export async function keepLate(
   }
 }
 
+/** Whether a row that comes through from a source counts: `time + after` is past its own partition's watermark. */
+export function inTime(time: Sql, after: bigint): Sql {
+  const watermark = ident(LATENESS.watermark);
+  return sql`(${watermark} IS NULL OR ${time} + ${micros(after)} > ${watermark})`;
+}
+
 /**
  * Tells the sources whose rows come through `node` as they are what would be late for a reader of it: a row whose
  * earliest window has ended, or, where there is no window on the way, one before the watermark.
  */
 export function watchForLateRows(context: OperatorContext, node: PlanNode, own?: Window): void {
   const watch = (at: PlanNode, window: Window | undefined): void => {
-    switch (at.kind) {
-      case 'source': {
-        const operator = context.operator(at);
-        if (operator instanceof SourceOperator)
-          operator.addCheck(window === undefined ? beforeWatermark : windowEnded(window));
-        return;
-      }
-      case 'window':
-        return watch(at.input, window ?? at.window);
-      case 'select': {
-        const [only, second] = streaming(at);
-        if (only !== undefined && second === undefined) watch(only.node, window);
-        return;
-      }
-      case 'union':
-        return at.inputs.forEach((input) => watch(input, window));
-      case 'lookup':
-        return watch(at.left, window);
-      case 'changelog':
-      case 'static':
-      case 'session':
-      case 'aggregate':
-      case 'cogroup':
-      case 'match':
-      case 'retention':
-      case 'coalesce':
-      case 'gate':
-      case 'temporal':
-        return;
+    if (at.kind === 'source') {
+      const operator = context.operator(at);
+      if (operator instanceof SourceOperator)
+        operator.addCheck(window === undefined ? beforeWatermark : windowEnded(window));
+      return;
     }
+    const nearest = at.kind === 'window' ? (window ?? at.window) : window;
+    comesThrough(at).forEach((input) => watch(input, nearest));
   };
   watch(node, own);
 }

@@ -3,7 +3,7 @@ import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef } from './ast.ts';
-import { struct, TIME, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import { struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
 import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
@@ -55,13 +55,10 @@ export async function debezium(
     (isComputed(column) ? own(`${side}.${column}`) : own(side, column)).text;
   let timeProblem: readonly Sql[] = [];
   if (eventTime !== undefined) {
-    const inner = computed.find((column) => column.name === `after.${eventTime.column}`)?.expression;
-    const time = inner === undefined ? own('after', eventTime.column) : sql`TRY(${raw(inner)})`;
-    const bare = inner === undefined ? time : raw(inner);
-    const type = eventTime.zoned ? 'TIMESTAMP WITH TIME ZONE' : 'TIMESTAMP';
-    computed.push({ name: TIME, expression: sql`CASE WHEN ${puts} THEN ${bare} END`.text, type });
-    const reason = `the event time ${eventTime.column} is NULL or infinite`;
-    timeProblem = [sql`WHEN ${puts} AND (${time} IS NULL OR NOT isfinite(${time})) THEN ${reason}`];
+    const inner = computed.find((column) => column.name === `after.${eventTime.column}`);
+    const time = timeOf(eventTime, puts, own('after', eventTime.column), inner);
+    computed.push(time.column);
+    timeProblem = [time.problem];
   }
   const oldKey = (column: string): Sql =>
     changes.keyed ? sql`coalesce(${own('before', column)}, ${own(CHANGE_KEYS.key, column)})` : own('before', column);

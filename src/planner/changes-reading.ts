@@ -1,8 +1,8 @@
 import type { ChangeFormat, SourcePlan } from '../base/connector.ts';
 import type { Column } from '../base/schema.ts';
-import { ident } from '../base/sql.ts';
+import { ident, raw, sql, type Sql } from '../base/sql.ts';
 import type { MappedText, Name } from '../parser/statements.ts';
-import type { ChangeSide, EventTime, SourceNode } from './plan-sources.ts';
+import type { ChangeSide, ComputedColumn, EventTime, SourceNode } from './plan-sources.ts';
 
 /** A CREATE SOURCE whose records are changes, checked as far as any source is. */
 export interface ChangingSource {
@@ -29,6 +29,23 @@ export interface ChangeReading {
 
 /** The event time of a record, a column of its own: that of the row it brings. */
 export const TIME = '$time';
+
+/** That column, where a record brings a row, and the problem of one whose time is none; `computed`: as its declaration is. */
+export function timeOf(
+  eventTime: EventTime,
+  brings: Sql,
+  own: Sql,
+  computed: ComputedColumn | undefined,
+): { readonly column: ComputedColumn; readonly problem: Sql } {
+  const bare = computed === undefined ? own : raw(computed.expression);
+  const time = computed === undefined ? own : sql`TRY(${bare})`;
+  const type = eventTime.zoned ? 'TIMESTAMP WITH TIME ZONE' : 'TIMESTAMP';
+  const reason = `the event time ${eventTime.column} is NULL or infinite`;
+  return {
+    column: { name: TIME, expression: sql`CASE WHEN ${brings} THEN ${bare} END`.text, type },
+    problem: sql`WHEN ${brings} AND (${time} IS NULL OR NOT isfinite(${time})) THEN ${reason}`,
+  };
+}
 
 /** A type with these columns for its fields. */
 export const struct = (columns: readonly Column[]): string =>

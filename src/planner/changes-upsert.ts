@@ -4,7 +4,7 @@ import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef, type Expression, type Json } from './ast.ts';
-import { struct, TIME, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import { struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
 import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
@@ -65,13 +65,10 @@ export async function upsert(
   }
   let timeProblem: readonly Sql[] = [];
   if (eventTime !== undefined) {
-    const inner = computed.find((column) => column.name === eventTime.column)?.expression;
-    const time = inner === undefined ? value(eventTime.column) : sql`TRY(${raw(inner)})`;
-    const bare = inner === undefined ? time : raw(inner);
-    const type = eventTime.zoned ? 'TIMESTAMP WITH TIME ZONE' : 'TIMESTAMP';
-    computed.push({ name: TIME, expression: sql`CASE WHEN NOT (${ends}) THEN ${bare} END`.text, type });
-    const reason = `the event time ${eventTime.column} is NULL or infinite`;
-    timeProblem = [sql`WHEN NOT (${ends}) AND (${time} IS NULL OR NOT isfinite(${time})) THEN ${reason}`];
+    const inner = computed.find((column) => column.name === eventTime.column);
+    const time = timeOf(eventTime, sql`NOT (${ends})`, value(eventTime.column), inner);
+    computed.push(time.column);
+    timeProblem = [time.problem];
   }
   const rowKey = key.length > 0 ? key : [{ name: CHANGE_KEYS.key, type: 'VARCHAR' }];
   const keyValues = rowKey.map((column) => ({

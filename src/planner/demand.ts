@@ -75,39 +75,22 @@ export function demandIdentity(node: PlanNode): void {
 export function demandWatermark(node: PlanNode): void {
   if (lateSources(node).length === 0 || node.demand.watermark) return;
   node.demand.watermark = true;
-  switch (node.kind) {
-    case 'source':
-    case 'changelog':
-    case 'table':
-    case 'static':
-    case 'session':
-    case 'aggregate':
-    case 'cogroup':
-    case 'match':
-    case 'retention':
-    case 'coalesce':
-    case 'gate':
-    case 'temporal':
-      return;
-    case 'lookup':
-      return demandWatermark(node.left);
-    case 'select':
-      return streaming(node).forEach((input) => demandWatermark(input.node));
-    case 'window':
-      return demandWatermark(node.input);
-    case 'union':
-      return node.inputs.forEach((input) => demandWatermark(input));
-  }
+  comesThrough(node).forEach(demandWatermark);
+}
+
+/** The sources whose rows come through a node as they are, and so may be late for what is downstream. */
+export function lateSources(node: PlanNode): readonly SourceNode[] {
+  if (node.kind === 'source') return node.eventTime === undefined ? [] : [node];
+  return [...new Set(comesThrough(node).flatMap(lateSources))];
 }
 
 /**
- * The sources whose rows come through a node as they are, and so may be late for what is downstream. What a join, a
- * session or an aggregation gives is never late: they have refused late rows themselves.
+ * The inputs of a node whose rows come through it as they are. What a join, a session or an aggregation gives is never
+ * late: they have refused late rows themselves.
  */
-export function lateSources(node: PlanNode): readonly SourceNode[] {
+export function comesThrough(node: PlanNode): readonly PlanNode[] {
   switch (node.kind) {
     case 'source':
-      return node.eventTime === undefined ? [] : [node];
     case 'changelog':
     case 'table':
     case 'static':
@@ -121,14 +104,14 @@ export function lateSources(node: PlanNode): readonly SourceNode[] {
     case 'temporal':
       return [];
     case 'lookup':
-      return lateSources(node.left);
+      return [node.left];
     case 'select': {
-      const [only, second] = streaming(node);
-      return only === undefined || second !== undefined ? [] : lateSources(only.node);
+      const streams = streaming(node);
+      return streams.length === 1 ? streams.map((input) => input.node) : [];
     }
     case 'window':
-      return lateSources(node.input);
+      return [node.input];
     case 'union':
-      return [...new Set(node.inputs.flatMap((input) => lateSources(input)))];
+      return node.inputs;
   }
 }

@@ -1,6 +1,7 @@
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { AggregateCall, AggregateNode } from '../../planner/plan-aggregate.ts';
 import type { Window } from '../../planner/plan-windows.ts';
+import { inTime } from '../late.ts';
 import { bucket, firstStart, micros, paneOf, windowStarts, WINDOW_TIME } from '../windows.ts';
 import { LATENESS } from './operator.ts';
 
@@ -187,10 +188,9 @@ export class AggregateSql {
 
   /** Whether a row counts for the window that starts at `start` (or for its group, where a plain key closes). */
   accepted(start: Sql): Sql {
-    const watermark = ident(LATENESS.watermark);
     const close = this.node.close;
     const key = close === undefined || close.column === '$w' ? start : ident(close.column);
-    return sql`(${watermark} IS NULL OR ${key} + ${micros(close?.after ?? 0n)} > ${watermark})`;
+    return inTime(key, close?.after ?? 0n);
   }
 
   private acceptedSomewhere(): Sql {

@@ -3,20 +3,22 @@ import type { CoalesceNode } from '../../planner/plan-holding.ts';
 import { consolidated } from '../weights.ts';
 import { floorTo } from '../windows.ts';
 import { HeldRows } from './held-rows.ts';
-import type { EpochClock, Explanation, Operator, OperatorContext } from './operator.ts';
+import { HoldingOperator } from './holding.ts';
+import type { EpochClock, Explanation, OperatorContext } from './operator.ts';
 
 /**
  * coalesce: EMIT EVERY. What the engine's clock had seen before its last multiple of the interval, and at the end all.
  *
  * Δout = Σ Δin of the epochs before that multiple which no step has given yet, net. State: those deltas that wait.
  */
-export class CoalesceOperator implements Operator {
+export class CoalesceOperator extends HoldingOperator {
   readonly node: CoalesceNode;
-  private readonly held: HeldRows;
+  protected readonly held: HeldRows;
   /** The multiple up to which all is given; microseconds. */
   private upTo: bigint | undefined;
 
   constructor(context: OperatorContext, node: CoalesceNode) {
+    super();
     this.node = node;
     this.held = new HeldRows(context, node, []);
   }
@@ -52,22 +54,6 @@ export class CoalesceOperator implements Operator {
 
   due(): bigint | undefined {
     return this.upTo === undefined || this.held.state.rows === 0 ? undefined : this.upTo + this.node.every;
-  }
-
-  delta(): Sql {
-    return this.held.output;
-  }
-
-  hasRows(): boolean {
-    return this.held.produced;
-  }
-
-  watermark(): undefined {
-    return undefined;
-  }
-
-  mayBeLate(): boolean {
-    return false;
   }
 
   explain(): Explanation {

@@ -2,14 +2,19 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, spliced, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { CogroupNode } from '../../planner/plan-cogroup.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
-import { keepLate, watchForLateRows } from '../late.ts';
+import { watchForLateRows } from '../late.ts';
 import { consolidated, sameKey } from '../weights.ts';
-import { micros } from '../windows.ts';
 import { KeptSide } from './kept-side.ts';
 import {
-  anyLate, deltaTable, END_OF_TIME, LATENESS, least, stateTable,
-  type EpochClock, type Explanation, type Operator, type OperatorContext,
-} from './operator.ts'; // prettier-ignore
+  deltaTable,
+  END_OF_TIME,
+  least,
+  stateTable,
+  type EpochClock,
+  type Explanation,
+  type Operator,
+  type OperatorContext,
+} from './operator.ts';
 
 /**
  * cogroup: any SELECT over inputs that are kept by key.
@@ -99,13 +104,9 @@ export class CogroupOperator implements Operator {
 
   private async accept(side: KeptSide): Promise<void> {
     const { close } = this.node;
-    const late = close?.clock === 'event' && side.operator.hasRows() && anyLate(this.context, side.input.node);
-    const from = side.operator.delta(late);
-    if (!late) return side.accept(from, undefined);
+    if (close?.clock !== 'event') return side.accept(side.operator.delta(false), undefined);
     const at = this.node.inputs[this.sides.indexOf(side)]?.keys[this.keyNames.indexOf(close.column)] ?? 'NULL';
-    const accepted = sql`(${ident(LATENESS.watermark)} IS NULL OR ${raw(at)} + ${micros(close.after)} > ${ident(LATENESS.watermark)})`;
-    await keepLate(this.context, this.node, side.input.node, from, accepted);
-    return side.accept(from, accepted);
+    return side.acceptInTime(this.node, raw(at), close.after);
   }
 
   private async touch(): Promise<void> {

@@ -2,7 +2,8 @@ import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { GateNode } from '../../planner/plan-holding.ts';
 import { consolidated } from '../weights.ts';
 import { HeldRows } from './held-rows.ts';
-import { END_OF_TIME, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts';
+import { HoldingOperator } from './holding.ts';
+import { END_OF_TIME, type EpochClock, type Explanation, type OperatorContext } from './operator.ts';
 
 /**
  * gate: EMIT ON WINDOW CLOSE ALLOWED LATENESS. The groups whose window the watermark has closed, as they are now: below
@@ -11,14 +12,15 @@ import { END_OF_TIME, type EpochClock, type Explanation, type Operator, type Ope
  * Δout = the changes of groups that were closed before + all of those that closed, net. State: the changes of windows
  * that are not closed yet.
  */
-export class GateOperator implements Operator {
+export class GateOperator extends HoldingOperator {
   readonly node: GateNode;
   private readonly context: OperatorContext;
-  private readonly held: HeldRows;
+  protected readonly held: HeldRows;
   /** Windows up to here are closed; microseconds. */
   private closedUpTo: bigint | undefined;
 
   constructor(context: OperatorContext, node: GateNode) {
+    super();
     this.context = context;
     this.node = node;
     this.held = new HeldRows(
@@ -61,22 +63,6 @@ export class GateOperator implements Operator {
   private closed(limit: bigint): Sql {
     const type = this.node.input.columns.find((column) => column.name === this.node.close.column)?.type;
     return sql`${this.close} <= ${timestamp(limit, type !== 'TIMESTAMP')}`;
-  }
-
-  delta(): Sql {
-    return this.held.output;
-  }
-
-  hasRows(): boolean {
-    return this.held.produced;
-  }
-
-  watermark(): undefined {
-    return undefined;
-  }
-
-  mayBeLate(): boolean {
-    return false;
   }
 
   explain(): Explanation {

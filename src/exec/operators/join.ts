@@ -1,17 +1,25 @@
 import type { Column } from '../../base/schema.ts';
-import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
+import { ident, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { JoinBounds } from '../../planner/plan-joins.ts';
 import type { BlockInput, SelectNode } from '../../planner/plan-select.ts';
 import { streaming } from '../../planner/plan.ts';
-import { keepLate, watchForLateRows } from '../late.ts';
+import { inTime, keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
-import { micros } from '../windows.ts';
 import {
-  anyLate, deltaTable, END_OF_TIME, LATENESS, least, stateTable,
-  type EpochClock, type Explanation, type Operator, type OperatorContext,
-} from './operator.ts'; // prettier-ignore
+  anyLate,
+  deltaTable,
+  END_OF_TIME,
+  LATENESS,
+  least,
+  stateTable,
+  passedBy,
+  type EpochClock,
+  type Explanation,
+  type Operator,
+  type OperatorContext,
+} from './operator.ts';
 import { blockSql, keptRows } from './select.ts';
 
 interface Side {
@@ -165,10 +173,8 @@ export class JoinOperator implements Operator {
     return this.bounds?.columns[index] ?? '';
   }
 
-  /** A row that comes through from a source counts iff `time + after > $wm`. */
   private accepted(index: number): Sql {
-    const watermark = ident(LATENESS.watermark);
-    return sql`(${watermark} IS NULL OR ${ident(this.timeColumn(index))} + ${micros(this.bounds?.after[index] ?? 0n)} > ${watermark})`;
+    return inTime(ident(this.timeColumn(index)), this.bounds?.after[index] ?? 0n);
   }
 
   private term(index: number): Sql {
@@ -196,10 +202,9 @@ export class JoinOperator implements Operator {
       const limit = limits.reduce((low, next) => least(low, next));
       if (limit === undefined) continue;
       const column = ident(this.timeColumn(i));
-      const zoned =
-        side.input.node.columns.find((candidate) => candidate.name === this.timeColumn(i))?.type !== 'TIMESTAMP';
-      const condition = limit >= END_OF_TIME / 2n ? sql`true` : sql`${column} <= ${timestamp(limit, zoned)}`;
-      if (this.sides.some((other) => other.rows) || limit >= END_OF_TIME / 2n) await side.state.evict(condition);
+      const type = side.input.node.columns.find((candidate) => candidate.name === this.timeColumn(i))?.type;
+      if (this.sides.some((other) => other.rows) || limit >= END_OF_TIME / 2n)
+        await side.state.evict(passedBy(column, limit, type));
     }
   }
 

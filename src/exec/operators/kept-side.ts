@@ -1,9 +1,11 @@
 import { HIDDEN, type Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { KeptInput } from '../../planner/plan-cogroup.ts';
+import type { PlanNode } from '../../planner/plan.ts';
+import { inTime, keepLate } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { expanded } from '../weights.ts';
-import { deltaTable, stateTable, type Operator, type OperatorContext } from './operator.ts';
+import { anyLate, deltaTable, stateTable, type Operator, type OperatorContext } from './operator.ts';
 
 /**
  * An input that an operator keeps as a multiset: the columns that it reads and what it computes from them, this epoch's
@@ -80,6 +82,16 @@ export class KeptSide {
       sql`CREATE OR REPLACE TABLE ${this.delta} AS ${this.select(from, accepted)}`,
     );
     this.rows = rows > 0;
+  }
+
+  /** Takes the epoch's rows that are in time for `refuser`; the others are kept as late. */
+  async acceptInTime(refuser: PlanNode, time: Sql, after: bigint): Promise<void> {
+    const late = this.operator.hasRows() && anyLate(this.context, this.input.node);
+    const from = this.operator.delta(late);
+    if (!late) return this.accept(from, undefined);
+    const accepted = inTime(time, after);
+    await keepLate(this.context, refuser, this.input.node, from, accepted);
+    return this.accept(from, accepted);
   }
 
   async append(): Promise<void> {

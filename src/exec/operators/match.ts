@@ -2,13 +2,18 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { MatchNode } from '../../planner/plan-joins.ts';
-import { keepLate, watchForLateRows } from '../late.ts';
-import { micros } from '../windows.ts';
+import { watchForLateRows } from '../late.ts';
 import { KeptSide } from './kept-side.ts';
 import {
-  anyLate, deltaTable, END_OF_TIME, LATENESS, least,
-  type EpochClock, type Explanation, type Operator, type OperatorContext,
-} from './operator.ts'; // prettier-ignore
+  deltaTable,
+  END_OF_TIME,
+  least,
+  passedBy,
+  type EpochClock,
+  type Explanation,
+  type Operator,
+  type OperatorContext,
+} from './operator.ts';
 
 type Which = 0 | 1;
 const ALIASES = ['$l', '$r'] as const;
@@ -96,13 +101,8 @@ export class MatchOperator implements Operator {
   private async accept(which: Which): Promise<void> {
     const side = this.sides[which];
     const { bounds } = this.node;
-    const late = bounds?.clock === 'event' && side.operator.hasRows() && anyLate(this.context, side.input.node);
-    const from = side.operator.delta(late);
-    if (!late) return side.accept(from, undefined);
-    const time = ident(bounds.columns[which] ?? '');
-    const accepted = sql`(${ident(LATENESS.watermark)} IS NULL OR ${time} + ${micros(bounds.after[which] ?? 0n)} > ${ident(LATENESS.watermark)})`;
-    await keepLate(this.context, this.node, side.input.node, from, accepted);
-    return side.accept(from, accepted);
+    if (bounds?.clock !== 'event') return side.accept(side.operator.delta(false), undefined);
+    return side.acceptInTime(this.node, ident(bounds.columns[which] ?? ''), bounds.after[which] ?? 0n);
   }
 
   private async give(select: Sql): Promise<void> {
@@ -184,21 +184,21 @@ export class MatchOperator implements Operator {
     const before = this.proved[which];
     this.proved[which] = limit;
     const time = ident('s', bounds.columns[which] ?? '');
-    const end = limit >= END_OF_TIME / 2n;
-    const upTo = end ? sql`true` : sql`${time} <= ${this.instant(which, limit)}`;
+    const passed = passedBy(time, limit, this.timeType(which));
     const since = before === undefined ? sql`true` : sql`${time} > ${this.instant(which, before)}`;
     const names = join(side.columns.map((column) => ident('s', column.name)));
     const parts: Sql[] = [];
     // Its own delta is not appended yet while the left side is proved, but it is when the right side is.
     const appended = which === 1;
     if (before === undefined || limit > before) {
-      if (side.state.rows > 0) parts.push(sql`SELECT ${names} FROM ${side.state.name} AS s WHERE ${upTo} AND ${since}`);
+      if (side.state.rows > 0)
+        parts.push(sql`SELECT ${names} FROM ${side.state.name} AS s WHERE ${passed} AND ${since}`);
     }
     if (side.rows) {
       const late =
         appended && before !== undefined && limit > before ? sql`${time} <= ${this.instant(which, before)}` : sql`true`;
       if (!appended || before !== undefined)
-        parts.push(sql`SELECT ${names} FROM ${side.delta} AS s WHERE ${upTo} AND ${late}`);
+        parts.push(sql`SELECT ${names} FROM ${side.delta} AS s WHERE ${passed} AND ${late}`);
     }
     if (parts.length === 0) return;
     await this.give(this.proven(which, sql`(${join(parts, ' UNION ALL ')})`));
@@ -213,9 +213,12 @@ export class MatchOperator implements Operator {
   }
 
   private instant(which: Which, at: bigint): Sql {
+    return timestamp(at, this.timeType(which) !== 'TIMESTAMP');
+  }
+
+  private timeType(which: Which): string | undefined {
     const name = this.node.bounds?.columns[which];
-    const type = this.sides[which].columns.find((column) => column.name === name)?.type;
-    return timestamp(at, type !== 'TIMESTAMP');
+    return this.sides[which].columns.find((column) => column.name === name)?.type;
   }
 
   /** The latest time of a row of a side that no row to come of the other can match. */
@@ -239,10 +242,9 @@ export class MatchOperator implements Operator {
           ? limits[which]
           : least(limits[which], pending === undefined ? undefined : pending - (bounds.reach[which]?.[across] ?? 0n));
       if (held === undefined) continue;
-      const end = held >= END_OF_TIME / 2n;
-      if (!moved && !end) continue;
+      if (!moved && held < END_OF_TIME / 2n) continue;
       const time = ident(bounds.columns[which] ?? '');
-      await this.sides[which].state.evict(end ? sql`true` : sql`${time} <= ${this.instant(which, held)}`);
+      await this.sides[which].state.evict(passedBy(time, held, this.timeType(which)));
     }
   }
 

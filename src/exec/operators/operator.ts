@@ -1,4 +1,4 @@
-import { ident, type Sql } from '../../base/sql.ts';
+import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { lateSources } from '../../planner/demand.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { PlanNode } from '../../planner/plan.ts';
@@ -82,6 +82,10 @@ export const stateTable = (name: string): Sql => ident('state', name);
 export function anyLate(context: OperatorContext, node: PlanNode): boolean {
   return lateSources(node).some((source) => context.operator(source).mayBeLate());
 }
+
+/** Whether a time has been passed, at the end of time any. */
+export const passedBy = (time: Sql, limit: bigint, type: string | undefined): Sql =>
+  limit >= END_OF_TIME / 2n ? sql`true` : sql`${time} <= ${timestamp(limit, type !== 'TIMESTAMP')}`;
 
 /** The lesser of two watermarks; no promise is less than any. */
 export function least(a: bigint | undefined, b: bigint | undefined): bigint | undefined {

@@ -2,7 +2,8 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { RetentionNode } from '../../planner/plan-holding.ts';
 import { HeldRows } from './held-rows.ts';
-import { deltaTable, END_OF_TIME, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts'; // prettier-ignore
+import { HoldingOperator } from './holding.ts';
+import { deltaTable, END_OF_TIME, type EpochClock, type Explanation, type OperatorContext } from './operator.ts';
 
 const SINCE = ident('$since');
 const UNTIL = ident('$until');
@@ -14,9 +15,9 @@ const BOUND = 'BIGINT';
  * Δout = the epoch's rows that are there at its clock + kept rows that came to be there since the last − those that no
  * longer are. State: the rows whose $until is yet to come; where nothing goes, those whose $since is.
  */
-export class RetentionOperator implements Operator {
+export class RetentionOperator extends HoldingOperator {
   readonly node: RetentionNode;
-  private readonly held: HeldRows;
+  protected readonly held: HeldRows;
   /** The epoch's rows. */
   private readonly fresh: Sql;
   /** The clock of the last epoch, and the first at which a kept row comes or goes; microseconds. */
@@ -24,6 +25,7 @@ export class RetentionOperator implements Operator {
   private next: bigint | undefined;
 
   constructor(context: OperatorContext, node: RetentionNode) {
+    super();
     this.node = node;
     this.held = new HeldRows(context, node, [
       { name: '$since', type: BOUND },
@@ -116,22 +118,6 @@ export class RetentionOperator implements Operator {
 
   due(): bigint | undefined {
     return this.next;
-  }
-
-  delta(): Sql {
-    return this.held.output;
-  }
-
-  hasRows(): boolean {
-    return this.held.produced;
-  }
-
-  watermark(): undefined {
-    return undefined;
-  }
-
-  mayBeLate(): boolean {
-    return false;
   }
 
   explain(): Explanation {

@@ -2,16 +2,22 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { SessionNode } from '../../planner/plan-windows.ts';
-import { keepLate, watchForLateRows } from '../late.ts';
+import { inTime, keepLate, watchForLateRows } from '../late.ts';
 import { tellingApart } from '../same-row.ts';
 import { StateTable } from '../state.ts';
 import { sameKey, WEIGHT } from '../weights.ts';
 import { micros, WINDOW_TIME } from '../windows.ts';
 import { hiddenColumns } from './linear.ts';
 import {
-  anyLate, deltaTable, END_OF_TIME, LATENESS, stateTable,
-  type EpochClock, type Explanation, type Operator, type OperatorContext,
-} from './operator.ts'; // prettier-ignore
+  anyLate,
+  deltaTable,
+  END_OF_TIME,
+  stateTable,
+  type EpochClock,
+  type Explanation,
+  type Operator,
+  type OperatorContext,
+} from './operator.ts';
 
 const [START, END, OLD_START, OLD_END, OLD_WEIGHT] = ['$start', '$end', '$old_start', '$old_end', '$old_n'].map((name) => ident(name)) as [Sql, Sql, Sql, Sql, Sql]; // prettier-ignore
 /** Whether the session of a row is the one that it was in before. */
@@ -125,8 +131,7 @@ export class SessionOperator implements Operator {
 
   /** A row is judged alone: never by the session that it would join. */
   private accepted(): Sql {
-    const watermark = ident(LATENESS.watermark);
-    return sql`(${watermark} IS NULL OR ${this.time} + ${micros(this.node.time?.after ?? 0n)} > ${watermark})`;
+    return inTime(this.time, this.node.time?.after ?? 0n);
   }
 
   /** The epoch's accepted rows. One without a time is in no session. */

@@ -1,15 +1,21 @@
 import { HIDDEN } from '../../base/schema.ts';
-import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
+import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { TemporalNode, TimedInput } from '../../planner/plan-joins.ts';
-import { keepLate, watchForLateRows } from '../late.ts';
+import { inTime, keepLate, watchForLateRows } from '../late.ts';
 import { consolidated, sameKey } from '../weights.ts';
-import { micros } from '../windows.ts';
 import { KeptSide } from './kept-side.ts';
 import {
-  anyLate, deltaTable, END_OF_TIME, LATENESS, least,
-  type EpochClock, type Explanation, type Operator, type OperatorContext,
-} from './operator.ts'; // prettier-ignore
+  anyLate,
+  deltaTable,
+  END_OF_TIME,
+  least,
+  passedBy,
+  type EpochClock,
+  type Explanation,
+  type Operator,
+  type OperatorContext,
+} from './operator.ts';
 
 /**
  * temporal join: SELECT … FROM L [LEFT] JOIN R ON R is, of the rows with the keys of l, the last at or before l's time.
@@ -89,8 +95,7 @@ export class TemporalOperator implements Operator {
   private async accept(side: KeptSide, input: TimedInput): Promise<void> {
     const late = side.operator.hasRows() && anyLate(this.context, input.node);
     const from = side.operator.delta(late);
-    const watermark = ident(LATENESS.watermark);
-    const accepted = sql`(${watermark} IS NULL OR ${ident(input.time)} + ${micros(input.after)} > ${watermark})`;
+    const accepted = inTime(ident(input.time), input.after);
     // Of a join with itself both sides refuse the same rows.
     const twin = side === this.right && input.node === this.node.left.node && input.time === this.node.left.time;
     if (late && !twin) await keepLate(this.context, this.node, input.node, from, accepted);
@@ -197,9 +202,8 @@ export class TemporalOperator implements Operator {
   }
 
   private upTo(input: TimedInput, limit: bigint): Sql {
-    if (limit >= END_OF_TIME / 2n) return raw('true');
     const type = input.node.columns.find((column) => column.name === input.time)?.type;
-    return sql`${ident(input.time)} <= ${timestamp(limit, type !== 'TIMESTAMP')}`;
+    return passedBy(ident(input.time), limit, type);
   }
 
   delta(): Sql {
