@@ -128,7 +128,14 @@ function withTotalOrder(value: Json, columns: readonly Expression[]): Json {
   return replace(value, (node) => {
     if (node['class'] !== 'WINDOW') return undefined;
     const name = text(node['function_name']).toLowerCase();
-    const added = columns.map((expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression }));
+    const told = [
+      ...expressions(node['partitions']),
+      ...nodes(node['orders']).map((order) => order['expression'] ?? null),
+    ];
+    const known = new Set(told.map(fingerprint));
+    const added = columns
+      .filter((column) => !known.has(fingerprint(column)))
+      .map((expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression }));
     const rows = [text(node['start']), text(node['end'])].some(
       (edge) => edge.endsWith('_ROWS') || edge === 'EXPR_PRECEDING_ROWS',
     );
