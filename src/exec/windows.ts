@@ -1,4 +1,4 @@
-import { sql, timestamp, type Sql } from '../base/sql.ts';
+import { raw, sql, timestamp, type Sql } from '../base/sql.ts';
 import type { Window } from '../planner/plan.ts';
 
 /** SQL of windows. They are aligned to 1970-01-01 UTC, moved by their offset, as Flink's are. */
@@ -14,7 +14,8 @@ export const WINDOW_TIME = micros(1000n);
 
 /** The last multiple of `width`, moved by the offset, at or before a time; `time_bucket`'s own origin is a Monday in 2000. */
 export function bucket(width: bigint, time: Sql, { offset, zoned }: Alignment): Sql {
-  return sql`time_bucket(${micros(width)}, ${time}, ${timestamp(offset, zoned)})`;
+  const origin = zoned ? raw("TIMESTAMPTZ '1970-01-01 00:00:00+00'") : raw("TIMESTAMP '1970-01-01'");
+  return sql`time_bucket(${micros(width)}, ${time}, ${offset === 0n ? origin : timestamp(offset, zoned)})`;
 }
 
 /** The earliest window start whose window holds, or comes after, a time: the first s with s + size > time. */

@@ -61,7 +61,10 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const times = groupKeys.map(
     (key, i) => timeOf(block, own, key) ?? input.columns.find((column) => column.name === `$k${i}`)?.time,
   );
-  const close = plain ? closing(own, keys, times) : undefined;
+  // Results that change give nothing for good, but of a window that is over they change no more.
+  const settles = keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles);
+  const live = context.emit === 'changes' ? closing(undefined, keys, settles) : undefined;
+  const close = plain ? closing(own, keys, times) : live;
   if (context.emit === 'on-window-close' && close === undefined) throw unclosed(block, plain, keys);
   if (close !== undefined && close.clock === 'event') demandWatermark(input);
   // The values that a group has had are kept where its rows are not: until it closes, if it does.
@@ -76,7 +79,7 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   );
   const having = block.having === undefined ? undefined : await print(context.service, substitute(block.having));
   const takesBack = calls.every((call) => call.merge !== undefined);
-  if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having });
+  if (!plain && !takesBack) return recomputedGroups(block, { input, keys, calls, outputs, having }, settles);
   if (context.lateness !== undefined && close !== undefined) {
     const shape = { input, keys, calls, outputs, having, window: own?.node.window, close };
     return corrected(block, shape, times, context.lateness);
@@ -145,6 +148,7 @@ async function corrected(
 function recomputedGroups(
   block: Block,
   group: Pick<AggregateNode, 'input' | 'keys' | 'calls' | 'outputs' | 'having'>,
+  settles: readonly (TimeAttribute | undefined)[],
 ): Promise<Relational> {
   const { input, keys, calls, outputs, having } = group;
   const placeholder = block.context.nextId('$in');
@@ -166,7 +170,7 @@ function recomputedGroups(
     ],
     body: `SELECT ${[...list, ...names].join(', ')} FROM (${groups})${kept}`,
     keyTimes: keys.map(() => undefined),
-    keySettles: keys.map((key) => input.columns.find((column) => column.name === key.name)?.settles),
+    keySettles: settles,
     keyOutputs: new Map(),
     at: block.context.root,
   });

@@ -14,6 +14,7 @@ import type { PlanColumn } from './plan.ts';
 import { Scope, type Resolved } from './scope.ts';
 import { temporalNode } from './temporal-node.ts';
 import { versionTime } from './version-time.ts';
+import { versionKey, versionsOf } from './versions.ts';
 
 export interface VersionedRequest extends PickRequest {
   /** What follows FOR SYSTEM_TIME AS OF. */
@@ -42,10 +43,14 @@ export async function versionedJoin(context: QueryContext, request: VersionedReq
 async function temporalJoin(context: QueryContext, request: VersionedRequest, moment: Expression): Promise<Gathered> {
   const { mentioned, table: at } = request;
   const left = await gather(context, request.left, [], mentioned);
-  const right = await gather(context, request.right, [], undefined);
+  const given = await gather(context, request.right, [], undefined);
+  const changes = given.node.kind === 'changelog' ? given.node : undefined;
+  const right = changes === undefined ? given : { ...given, node: await versionsOf(context, changes) };
   const pair = pairOf(left, right);
   const conditions = await pairConditions(context, pair, request.on);
   const equal = conditions.filter(isEquality);
+  const columnOf = ({ compares }: { compares: Compared }): string =>
+    pair.scope.plainColumn(compares.right)?.column.name ?? '';
   if (equal.length === 0) {
     throw refuse(
       context,
@@ -60,8 +65,10 @@ async function temporalJoin(context: QueryContext, request: VersionedRequest, mo
     pair,
     equal.map(({ compares }) => compares),
   );
-  const keys = await Promise.all(equal.map(({ compares }) => pairKey(context, pair, compares)));
-  const residual = conditions.filter((condition) => !isEquality(condition));
+  const own = versionKey(context, request, changes, pair, equal.map(columnOf));
+  const matching = changes === undefined ? equal : equal.filter((condition) => own.includes(columnOf(condition)));
+  const keys = await Promise.all(matching.map(({ compares }) => pairKey(context, pair, compares)));
+  const residual = conditions.filter((condition) => !matching.some((key) => key === condition));
   const on = pair.scope.qualify(moment);
   await checkTypes(context, request, pair, on, time);
   const base = { title: 'temporal join', pair, outer: request.type === 'LEFT', keys, residual, mentioned, at };
@@ -73,8 +80,8 @@ async function temporalJoin(context: QueryContext, request: VersionedRequest, mo
   const version = columnRef('$r', time.name);
   const sql = `${await print(context.service, on)} >= ${await print(context.service, version)}`;
   const valid: PairCondition = { expression: on, sql, compares: { left: on, right: version, operator: '>=' } };
-  const matching = equal.map(({ compares }, i) => keyCondition(compares, i));
-  return nearestNode(context, { ...base, on: [...matching, valid], time: version });
+  const byKey = matching.map(({ compares }, i) => keyCondition(compares, i));
+  return nearestNode(context, { ...base, on: [...byKey, valid], time: version });
 }
 
 const isEquality = (condition: PairCondition): condition is PairCondition & { compares: Compared } =>
