@@ -291,7 +291,7 @@ export class CogroupOperator implements Operator {
     const { close, matters } = this.node;
     if (close !== undefined) {
       const key = this.keyText(this.keyNames.indexOf(close.column));
-      return `the watermark: a key goes when it has passed ${key}${close.after === 0n ? '' : ` by ${close.after / 1000n} ms`}`;
+      return `the watermark: a key goes when it has passed ${key}${close.after < 1000n ? '' : ` by ${close.after / 1000n} ms`}`;
     }
     if (matters === undefined)
       return this.keyed
