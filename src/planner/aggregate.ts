@@ -27,7 +27,9 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
   const groups = all
     ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item))
     : block.groups;
-  const groupKeys = distinct(groups.filter((group) => group.class !== 'CONSTANT'));
+  const varying = groups.filter((group) => group.class !== 'CONSTANT');
+  // A group by a constant is there once there is a row; the one group without keys is there before.
+  const groupKeys = distinct(varying.length > 0 ? varying : groups.slice(0, 1));
   const found = aggregatesOf(block);
   const own = ownWindow(block, groupKeys, found);
   const narrowed = own === undefined ? block : overInput(block, own);

@@ -16,7 +16,7 @@ import type { QueryContext } from './context.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
 import type { GroupWindow } from './group-window.ts';
-import { groupingSets, type GroupingSets } from './grouping-sets.ts';
+import { groupingSets, type GroupingSets } from './grouping-keys.ts';
 import type { Scope } from './scope.ts';
 import { expandStars } from './stars.ts';
 

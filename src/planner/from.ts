@@ -235,7 +235,7 @@ class FromCompiler {
     on.forEach((condition) => checkExpression(this.context, condition));
     const printed = await Promise.all(on.map((condition) => print(this.context.service, condition)));
     return {
-      relations: type === 'SEMI' || type === 'ANTI' ? [...left.relations] : relations,
+      relations: type === 'SEMI' || type === 'ANTI' ? [...left.relations, ...unseen(right.relations)] : relations,
       sql: `${left.sql.includes(' JOIN ') ? `(${left.sql})` : left.sql} ${type} JOIN ${right.sql.includes(' JOIN ') ? `(${right.sql})` : right.sql} ON (${printed.join(' AND ') || 'true'})`,
       conditions: left.conditions,
       streaming: left.streaming,
@@ -434,6 +434,10 @@ export async function uncorrelated<T>(compile: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+/** The right side of a SEMI or ANTI JOIN: its placeholder stands in the text, but its columns are not to be named. */
+const unseen = (relations: readonly Relation[]): readonly Relation[] =>
+  relations.filter((relation) => relation.input !== undefined).map((relation) => ({ ...relation, hidden: true }));
 
 /** A relation as something to bind against. */
 export function relationOf(relation: Relation): string {

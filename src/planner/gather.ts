@@ -41,7 +41,10 @@ export async function gather(
     relation,
     names: relation.columns.map((column) => {
       const wanted =
-        mentioned === undefined || relation.qualifiedOnly === true || mentioned.has(column.name.toLowerCase());
+        mentioned === undefined ||
+        relation.qualifiedOnly === true ||
+        mentioned.has(column.name.toLowerCase()) ||
+        mentioned.has(relation.alias.toLowerCase());
       if (!wanted) return undefined;
       const name = `$c${items.length}`;
       items.push({ name, expression: from.scope.qualify(columnRef(relation.alias, column.name)) });

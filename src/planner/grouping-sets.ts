@@ -1,23 +1,12 @@
 import { raw } from '../base/sql.ts';
 import { aggregatesOf, isAggregate } from './aggregate-calls.ts';
 import { compileAggregate } from './aggregate.ts';
-import { expressions, fingerprint, isExpression, replace, text, walk, type AstNode, type Expression, type Json } from './ast.ts'; // prettier-ignore
+import { expressions, fingerprint, isExpression, replace, text, walk, type Expression, type Json } from './ast.ts'; // prettier-ignore
 import type { Block } from './block.ts';
 import { refuse, type QueryContext, type Relational } from './context.ts';
 import { print } from './expressions.ts';
 import { boundFrom } from './select-node.ts';
 import { unionAll } from './union-node.ts';
-
-/** A grouping as GROUPING SETS, ROLLUP and CUBE ask for it: the keys of each set. */
-export type GroupingSets = readonly (readonly Expression[])[];
-
-/** The sets of a GROUP BY whose expressions stand for `keys`; undefined where it is one plain list. */
-export function groupingSets(node: AstNode, keys: readonly (readonly Expression[])[]): GroupingSets | undefined {
-  const sets = Array.isArray(node['group_sets']) ? node['group_sets'] : [];
-  const [only, second] = sets;
-  if (only === undefined || (second === undefined && keys.length > 0)) return undefined;
-  return sets.map((set: Json) => (Array.isArray(set) ? set : []).flatMap((index: Json) => keys[Number(index)] ?? []));
-}
 
 /**
  * GROUP BY, also by several sets of keys: UNION ALL of one aggregation for each set. A key that is not in the set is NULL,

@@ -82,10 +82,27 @@ export class Scope {
       const path = columnPath(node);
       if (path[0] === undefined || bound.has(path[0].toLowerCase())) return path.length > 0 ? node : undefined;
       const resolved = this.resolve(path);
-      if (resolved === undefined) return node;
+      if (resolved === undefined) return this.wholeRow(path, node) ?? node;
       const full = columnRef(resolved.relation.alias, resolved.column.name, ...resolved.fields);
       return { ...full, alias: node['alias'] ?? '', query_location: node['query_location'] ?? 0 };
     });
+  }
+
+  /** A relation by its name alone: its row, without what is hidden in it. */
+  private wholeRow(path: readonly string[], node: AstNode): AstNode | undefined {
+    const [name, more] = path;
+    if (name === undefined || more !== undefined) return undefined;
+    const relation = this.relations.find((other) => other.hidden !== true && sameName(other.alias, name));
+    if (relation === undefined) return undefined;
+    const children = relation.columns.map((column) => ({
+      ...this.qualify(columnRef(relation.alias, column.name)),
+      alias: column.name,
+    }));
+    return {
+      class: 'FUNCTION', type: 'FUNCTION', alias: node['alias'] ?? '', query_location: node['query_location'] ?? 0,
+      function_name: 'struct_pack', schema: '', children, filter: null,
+      order_bys: { type: 'ORDER_MODIFIER', orders: [] }, distinct: false, is_operator: false, export_state: false, catalog: '',
+    }; // prettier-ignore
   }
 
   /** Which columns of which relations an expression (already qualified) reads. */
