@@ -28,8 +28,8 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item))
     : block.groups;
   const varying = groups.filter((group) => group.class !== 'CONSTANT');
-  // A group by a constant is there once there is a row; the one group without keys is there before.
-  const groupKeys = distinct(varying.length > 0 ? varying : groups.slice(0, 1));
+  // A group by a constant is there once there is a row; the one group without keys, as of GROUP BY ALL, before.
+  const groupKeys = distinct(varying.length > 0 || all ? varying : groups.slice(0, 1));
   const found = aggregatesOf(block);
   const own = ownWindow(block, groupKeys, found);
   const narrowed = own === undefined ? block : overInput(block, own);

@@ -115,7 +115,11 @@ export async function matchNode(
     right: { placeholder: '$r', node: right.node, uses: uses(right.node, right) },
     on: printed.join(' AND ') || 'true', gives, outputs, bounds, emit: appendOnly ? context.emit : 'changes',
   }; // prettier-ignore
-  return { node, relations, using: merged };
+  const using = merged.map((one) => {
+    const type = columns.find((column) => column.name === one.name)?.type ?? one.column.type;
+    return { ...one, column: { name: one.column.name, type } };
+  });
+  return { node, relations, using };
 }
 
 /** A row without a match can be given for good only when the watermark says that none will come. */

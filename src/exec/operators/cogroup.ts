@@ -148,7 +148,8 @@ export class CogroupOperator implements Operator {
     const delta = !this.keyed ? this.difference(this.kept) : before > 0 ? this.partialDifference() : this.added();
     const changed = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${delta}`);
     this.produced = changed > 0;
-    if (changed === 0) return;
+    // A row may have gone from one key to another though nothing that is shown of it changed.
+    if (!this.keyed && changed === 0) return;
     if (!this.keyed) {
       await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
       this.keptRows = rows;
