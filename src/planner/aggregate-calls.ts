@@ -167,7 +167,7 @@ const isDistinctCount = (call: ShapedCall): boolean => call.countsDistinct && ca
 
 /** Of an epoch's rows by themselves nothing can be told; the operator adds what is new to the group. */
 const DISTINCT_COUNT = (result: string): AggregateMerge => ({
-  partials: [{ name: `${result}_0`, sql: 'CAST(0 AS BIGINT)', merge: 'sum' }],
+  partials: [{ name: `${result}_0`, sql: 'count(*) * 0', merge: 'sum' }],
   final: `CAST("${result}_0" AS BIGINT)`,
 });
 

@@ -122,7 +122,14 @@ export function mergeWeighted(
       return counted(argument === undefined ? count(filter) : count(`${argument} IS NOT NULL`, filter));
     case 'count_if':
     case 'countif':
-      return counted(count(argument, filter));
+      // It is a sum: NULL where there is no row.
+      return {
+        partials: [
+          { name: first, sql: count(argument, filter), merge: 'sum' },
+          { name: second, sql: count(filter), merge: 'sum' },
+        ],
+        final: `CASE WHEN "${second}" > 0 THEN CAST("${first}" AS ${call.resultType}) END`,
+      };
     case 'sum':
     case 'avg':
     case 'mean': {

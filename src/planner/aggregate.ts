@@ -22,8 +22,8 @@ export async function compileAggregate(block: Block, all: boolean): Promise<Rela
     ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item))
     : block.groups;
   const varying = groups.filter((group) => group.class !== 'CONSTANT');
-  // A group by a constant is there once there is a row; the one group without keys is there before.
-  const groupKeys = distinct(varying.length > 0 ? varying : groups.slice(0, 1));
+  // A group by a constant is there once there is a row; the one group without keys, as of GROUP BY ALL, before.
+  const groupKeys = distinct(varying.length > 0 || all ? varying : groups.slice(0, 1));
   const found = aggregatesOf(block);
   const own = ownWindow(block, groupKeys, found);
   const narrowed = own === undefined ? block : overInput(block, own);
@@ -208,7 +208,11 @@ function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): 
   }
   const windowed = keys.some((key) => key.role !== 'plain');
   const isDistinct = block.from.scope.relations.some((relation) => relation.alias === '$d');
-  const what = isDistinct ? 'this DISTINCT or UNION' : keys.length === 0 ? 'this aggregate' : 'this GROUP BY';
+  const what = isDistinct
+    ? 'this DISTINCT or UNION'
+    : /\bgroup\s+by\b/i.test(block.context.text.text)
+      ? 'this GROUP BY'
+      : 'this aggregate';
   const message = windowed
     ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
     : `EMIT ON WINDOW CLOSE needs a window to close, and ${what} has none`;

@@ -29,9 +29,7 @@ export async function compileGroups(block: Block, all: boolean): Promise<Relatio
     return compileAggregate(grouping ? withGrouping(block, block.groups) : block, all);
   }
   const nulls = new Map<string, Expression>();
-  for (const key of block.groups) {
-    if (key.class !== 'CONSTANT') nulls.set(fingerprint(key), await typedNull(context, block, key));
-  }
+  for (const key of block.groups) nulls.set(fingerprint(key), await typedNull(context, block, key));
   const branches: Relational[] = [];
   for (const set of sets) {
     const branch = withoutKeys(withGrouping(block, set), set, nulls);
@@ -101,7 +99,8 @@ function withoutKeys(block: Block, set: readonly Expression[], nulls: ReadonlyMa
       replace(expression, (node) => {
         if (!isExpression(node)) return undefined;
         if (isAggregate(block, node) || inSet.has(fingerprint(node))) return node;
-        const missing = nulls.get(fingerprint(node));
+        // A constant is the key where it is the whole item; elsewhere it is a number like any other.
+        const missing = node.class === 'CONSTANT' && node !== expression ? undefined : nulls.get(fingerprint(node));
         return missing === undefined ? undefined : { ...missing, alias: text(node['alias']) };
       }) as Expression,
   );

@@ -12,6 +12,7 @@ import type { JoinBounds, MatchGives, MatchNode } from './plan-joins.ts';
 import type { PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { joinBounds, joinedColumns } from './time-bounds.ts';
+import { refuseUnboundedJoin } from './unbounded-join.ts';
 
 export type MatchKind = 'LEFT' | 'RIGHT' | 'FULL' | 'SEMI' | 'ANTI';
 
@@ -116,7 +117,11 @@ export async function matchNode(
     right: { placeholder: '$r', node: right.node, uses: uses(right.node, right) },
     on: condition, gives, outputs, bounds, emit: appendOnly ? context.emit : 'changes',
   }; // prettier-ignore
-  return { node, relations, using: merged };
+  const using = merged.map((one) => {
+    const type = columns.find((column) => column.name === one.name)?.type ?? one.column.type;
+    return { ...one, column: { name: one.column.name, type } };
+  });
+  return { node, relations, using };
 }
 
 /** A row without a match can be given for good only when the watermark says that none will come. */
@@ -127,7 +132,11 @@ function refuseWaiting(
   plain: boolean,
   bounds: JoinBounds | undefined,
 ): void {
-  if (context.emit !== 'on-window-close' || gives.left === 'matched' || (plain && bounds !== undefined)) return;
+  if (context.emit !== 'on-window-close' || (plain && bounds !== undefined)) return;
+  if (gives.left === 'matched') {
+    if (plain) throw refuseUnboundedJoin(context, request.at);
+    return;
+  }
   const word = gives.pairs ? `a ${request.kind} JOIN` : 'an anti join (NOT IN, NOT EXISTS, ANTI JOIN)';
   const message = plain
     ? `EMIT ON WINDOW CLOSE: ${word} needs a bound on the time between matching rows, or no row is ever known to lack a match`

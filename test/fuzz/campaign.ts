@@ -33,7 +33,7 @@ export interface Tally {
   readonly constructs: Map<string, { ran: number; refused: number }>;
 }
 
-export const QUERIES_OF_A_GROUP = 5;
+export const QUERIES_OF_A_GROUP = 8;
 /** An engine waits for DuckDB's own thread; two keep two cores at work. */
 const AT_ONCE = 2;
 
@@ -103,7 +103,9 @@ async function judge(group: Group): Promise<readonly Verdict[]> {
     alone.push(verdict ?? { kind: 'passed' });
   }
   if (alone.some((verdict) => verdict.kind === 'failed')) return alone;
-  throw new Error(`seed ${group.seed}: the queries fail together, and none alone: ${JSON.stringify(verdicts)}`);
+  // A machine that is busy with other things may have kept an epoch for too long: what is wrong is wrong twice.
+  const again = await runGroup(group);
+  return again.map((verdict) => (verdict.kind === 'failed' ? { ...verdict, message: `only beside the others of its group: ${verdict.message}` } : verdict)); // prettier-ignore
 }
 
 function count(tally: Tally, { seed }: Group, query: Query, verdict: Verdict): void {

@@ -33,11 +33,14 @@ export class Oracle {
     return oracle;
   }
 
-  /** Throws where DuckDB itself cannot bind the query. */
+  /** Throws where DuckDB itself cannot answer the query. */
   async declare(query: Query): Promise<void> {
     const { views, query: root } = renderQuery(query, 'batch');
-    for (const { name, sql } of [...views, { name: query.name, sql: root }])
+    for (const { name, sql } of [...views, { name: query.name, sql: root }]) {
       await this.connection.run(raw(`CREATE VIEW ${name} AS ${sql}`));
+      // Some subqueries bind, and then cannot be planned.
+      await this.answer(name);
+    }
   }
 
   answer(view: string): Promise<Table> {
