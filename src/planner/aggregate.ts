@@ -214,7 +214,11 @@ function unclosed(block: Block, plain: boolean, keys: readonly AggregateKey[]): 
   }
   const windowed = keys.some((key) => key.role !== 'plain');
   const isDistinct = block.from.scope.relations.some((relation) => relation.alias === '$d');
-  const what = isDistinct ? 'this DISTINCT or UNION' : keys.length === 0 ? 'this aggregate' : 'this GROUP BY';
+  const what = isDistinct
+    ? 'this DISTINCT or UNION'
+    : /\bgroup\s+by\b/i.test(block.context.text.text)
+      ? 'this GROUP BY'
+      : 'this aggregate';
   const message = windowed
     ? 'EMIT ON WINDOW CLOSE needs a watermark, and the time column of this window has none'
     : `EMIT ON WINDOW CLOSE needs a window to close, and ${what} has none`;

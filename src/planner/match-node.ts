@@ -10,6 +10,7 @@ import { standIn } from './gather.ts';
 import type { JoinBounds, MatchGives, MatchNode, PlanColumn, PlanNode } from './plan.ts';
 import { Scope, type Relation } from './scope.ts';
 import { joinBounds, joinedColumns } from './time-bounds.ts';
+import { refuseUnboundedJoin } from './unbounded-join.ts';
 
 export type MatchKind = 'LEFT' | 'RIGHT' | 'FULL' | 'SEMI' | 'ANTI';
 
@@ -125,7 +126,11 @@ function refuseWaiting(
   plain: boolean,
   bounds: JoinBounds | undefined,
 ): void {
-  if (context.emit !== 'on-window-close' || gives.left === 'matched' || (plain && bounds !== undefined)) return;
+  if (context.emit !== 'on-window-close' || (plain && bounds !== undefined)) return;
+  if (gives.left === 'matched') {
+    if (plain) throw refuseUnboundedJoin(context, request.at);
+    return;
+  }
   const word = gives.pairs ? `a ${request.kind} JOIN` : 'an anti join (NOT IN, NOT EXISTS, ANTI JOIN)';
   const message = plain
     ? `EMIT ON WINDOW CLOSE: ${word} needs a bound on the time between matching rows, or no row is ever known to lack a match`

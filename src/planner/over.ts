@@ -128,14 +128,17 @@ function withTotalOrder(value: Json, columns: readonly Expression[]): Json {
   return replace(value, (node) => {
     if (node['class'] !== 'WINDOW') return undefined;
     const name = text(node['function_name']).toLowerCase();
-    const added = columns.map((expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression }));
-    const rows = [text(node['start']), text(node['end'])].some(
-      (edge) => edge.endsWith('_ROWS') || edge === 'EXPR_PRECEDING_ROWS',
-    );
-    if (BY_ROW.has(name) || rows) return { ...node, orders: [...nodes(node['orders']), ...added] };
+    const total = (orders: readonly AstNode[]): readonly AstNode[] => {
+      const told = [...expressions(node['partitions']), ...orders.map((order) => order['expression'] ?? null)];
+      const known = new Set(told.map(fingerprint));
+      const others = columns.filter((column) => !known.has(fingerprint(column)));
+      return [...orders, ...others.map((expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression }))]; // prettier-ignore
+    };
+    const rows = [text(node['start']), text(node['end'])].some((edge) => edge.endsWith('_ROWS'));
+    if (BY_ROW.has(name) || rows) return { ...node, orders: total(nodes(node['orders'])) };
     if (PICKING.has(name)) {
       const own = nodes(node['arg_orders']);
-      return { ...node, arg_orders: [...(own.length > 0 ? own : nodes(node['orders'])), ...added] };
+      return { ...node, arg_orders: total(own.length > 0 ? own : nodes(node['orders'])) };
     }
     return undefined;
   });

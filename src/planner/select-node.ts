@@ -2,6 +2,7 @@ import { ident, raw } from '../base/sql.ts';
 import type { Expression, Json } from './ast.ts';
 import type { Block, Item } from './block.ts';
 import { newDemand, type QueryContext } from './context.ts';
+import { refuseUnboundedJoin } from './unbounded-join.ts';
 import { demandWatermark } from './demand.ts';
 import { print } from './expressions.ts';
 import type { From } from './from.ts';
@@ -17,6 +18,7 @@ export async function selectNode(block: Block, projection: readonly Item[], hint
   );
   const join = streams.length > 1;
   const bounds = join ? await joinBounds(context, from.scope, block.conditions, streams) : undefined;
+  if (join && bounds === undefined) refuseUnbounded(context, streams);
   const pushed =
     join && !from.opaque ? pushDown(from.scope, block.conditions, streams) : new Map<Expression, Relation>();
   const kept = block.conditions.filter((condition) => !pushed.has(condition));
@@ -116,4 +118,10 @@ function pushDown(
     if (read.size === 1 && only !== undefined && streams.includes(only)) pushed.set(condition, only);
   }
   return pushed;
+}
+
+/** Rows of a join are final as they come, but what waits for a match must go at some time. */
+function refuseUnbounded(context: QueryContext, streams: readonly Relation[]): void {
+  if (context.emit !== 'on-window-close' || streams.some((stream) => stream.input?.node.appendOnly === false)) return;
+  throw refuseUnboundedJoin(context, context.root);
 }

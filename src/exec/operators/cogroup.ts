@@ -78,7 +78,9 @@ export class CogroupOperator implements Operator {
     const shape = this.body(raw('LIMIT 0'));
     await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS SELECT * FROM (${shape}) LIMIT 0`);
     await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
-    await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closed() : this.difference()}`);
+    await this.run(
+      sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closed() : this.difference(this.kept)}`,
+    );
   }
 
   async step(_epoch: EpochClock): Promise<void> {
@@ -142,7 +144,9 @@ export class CogroupOperator implements Operator {
 
   private async recompute(): Promise<void> {
     const rows = await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(this.semi('s'))}`);
-    const changed = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.difference()}`);
+    const before = this.keyed && this.keptRows > 0 ? await this.takeOld() : 0;
+    const delta = !this.keyed ? this.difference(this.kept) : before > 0 ? this.partialDifference() : this.added();
+    const changed = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${delta}`);
     this.produced = changed > 0;
     if (changed === 0) return;
     if (!this.keyed) {
@@ -150,24 +154,45 @@ export class CogroupOperator implements Operator {
       this.keptRows = rows;
       return;
     }
-    if (this.keptRows > 0)
+    if (before > 0)
       this.keptRows -= await this.run(
         sql`DELETE FROM ${this.kept} AS s USING ${this.touched} AS t WHERE ${sameKey('s', 't', this.keyNames)}`,
       );
     this.keptRows += await this.run(sql`INSERT INTO ${this.kept} SELECT * FROM ${this.fresh}`);
   }
 
-  /** What is new less what was kept, of the touched keys. */
-  private difference(): Sql {
-    const names = join(this.node.columns.map((column) => ident(column.name)));
-    const old =
-      this.keptRows === 0 && !this.first
-        ? sql``
-        : sql` UNION ALL SELECT ${names}, -1 FROM ${this.kept} AS s ${this.first ? sql`` : this.semi('s')}`;
+  private get old(): Sql {
+    return deltaTable(`${this.node.id}$old`);
+  }
+
+  /** What was kept of the touched keys. */
+  private takeOld(): Promise<number> {
+    return this.run(sql`CREATE OR REPLACE TABLE ${this.old} AS SELECT s.* FROM ${this.kept} AS s ${this.semi('s')}`);
+  }
+
+  private get names(): Sql {
+    return join(this.node.columns.map((column) => ident(column.name)));
+  }
+
+  /** What is new less what was kept. */
+  private difference(old: Sql, fresh: Sql = this.fresh): Sql {
+    const weight = ident(HIDDEN.weight);
     return consolidated(
-      sql`(SELECT ${names}, 1 AS ${ident(HIDDEN.weight)} FROM ${this.fresh}${old})`,
+      sql`(SELECT ${this.names}, 1 AS ${weight} FROM ${fresh} UNION ALL SELECT ${this.names}, -1 FROM ${old})`,
       this.node.columns,
     );
+  }
+
+  /** Rows of a key of which nothing was kept are new as they are: they need not be compared. */
+  private partialDifference(): Sql {
+    const same = sameKey('f', 'o', this.keyNames);
+    const known = sql`(SELECT f.* FROM ${this.fresh} AS f SEMI JOIN ${this.old} AS o ON ${same})`;
+    const unknown = sql`${this.fresh} AS f ANTI JOIN ${this.old} AS o ON ${same}`;
+    return sql`${this.difference(this.old, known)} UNION ALL SELECT ${this.names}, CAST(1 AS BIGINT) FROM ${unknown}`;
+  }
+
+  private added(): Sql {
+    return sql`SELECT ${this.names}, CAST(1 AS BIGINT) AS ${ident(HIDDEN.weight)} FROM ${this.fresh}`;
   }
 
   private closed(): Sql {
@@ -239,7 +264,10 @@ export class CogroupOperator implements Operator {
     const rows = this.node.matters === undefined ? "the inputs' rows" : 'the rows that can still be among the first';
     const restriction = this.onClose ? sql`WHERE ${this.complete('s', 0n)}` : this.semi('s');
     const statements = [sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(restriction)}`];
-    if (!this.onClose) statements.push(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.difference()}`);
+    if (!this.onClose)
+      statements.push(
+        sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.keyed ? this.partialDifference() : this.difference(this.kept)}`,
+      );
     return {
       title: `${this.node.title}, ${this.keyed ? `by ${keys.join(', ')}` : 'without a key: whatever an epoch brings, all of it is answered anew'}`,
       law: this.onClose
@@ -263,7 +291,7 @@ export class CogroupOperator implements Operator {
     const { close, matters } = this.node;
     if (close !== undefined) {
       const key = this.keyText(this.keyNames.indexOf(close.column));
-      return `the watermark: a key goes when it has passed ${key}${close.after === 0n ? '' : ` by ${close.after / 1000n} ms`}`;
+      return `the watermark: a key goes when it has passed ${key}${close.after < 1000n ? '' : ` by ${close.after / 1000n} ms`}`;
     }
     if (matters === undefined)
       return this.keyed
