@@ -62,12 +62,9 @@ export async function campaign(of: Campaign): Promise<Tally> {
         const verdict = verdicts[i] ?? { kind: 'passed' };
         count(tally, group, query, verdict);
         if (verdict.kind !== 'failed') continue;
-        const fault = knownFault(query, verdict.message);
-        if (fault !== undefined) {
-          tally.known.set(fault, [...(tally.known.get(fault) ?? []), group.seed]);
-          continue;
-        }
+        if (known(tally, group.seed, query, verdict.message)) continue;
         const small = await shrink(group, query, verdict, of.shrinkMs);
+        if (known(tally, group.seed, small.group.queries[0] ?? query, small.failure.message)) continue;
         const text = await testFile(small.group, small.failure);
         tally.failures.push(text);
         of.onFailure?.(text);
@@ -106,6 +103,14 @@ async function judge(group: Group): Promise<readonly Verdict[]> {
   // A machine that is busy with other things may have kept an epoch for too long: what is wrong is wrong twice.
   const again = await runGroup(group);
   return again.map((verdict) => (verdict.kind === 'failed' ? { ...verdict, message: `only beside the others of its group: ${verdict.message}` } : verdict)); // prettier-ignore
+}
+
+/** Counts a failure that is known; it may show what it is only when it is small. */
+function known(tally: Tally, seed: number, query: Query, message: string): boolean {
+  const fault = knownFault(query, message);
+  if (fault === undefined) return false;
+  tally.known.set(fault, [...(tally.known.get(fault) ?? []), seed]);
+  return true;
 }
 
 function count(tally: Tally, { seed }: Group, query: Query, verdict: Verdict): void {
