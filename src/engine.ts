@@ -22,6 +22,7 @@ import { parseScript } from './parser/parse.ts';
 import type { Script } from './parser/statements.ts';
 import type { SourceNode } from './planner/plan-sources.ts';
 import type { Plan } from './planner/plan.ts';
+import { keylessWarnings } from './planner/keyless.ts';
 import { Planner, type Answer } from './planner/planner.ts';
 import { describeAnswer, showAnswer } from './planner/show.ts';
 
@@ -203,6 +204,7 @@ class StreamEngine implements Engine {
       await runtime.openOutput(bookkeeping);
       const state = this.parts.options.state;
       emit(startEvent(plan, db, state));
+      for (const message of keylessWarnings(plan)) emit({ event: 'warning', message });
       const { interrupted } = await runtime.run(options.signal);
       this.changes.close(new StreamsqlError('USAGE', 'the run is over: no table changes any more'));
       const summary = await runtime.summary(interrupted);
