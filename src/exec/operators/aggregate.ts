@@ -15,13 +15,15 @@ import {
 } from './operator.ts'; // prettier-ignore
 
 /**
- * groupBy-reduce over append-only input: SELECT keys, aggregates FROM … GROUP BY keys HAVING …
+ * groupBy-reduce: SELECT keys, aggregates FROM … GROUP BY keys HAVING …, over append-only input, or over changing input by
+ * aggregates that can take back (a row counts by its weight, and a group of which nothing is left goes).
  *
  * - ON WINDOW CLOSE: an epoch's partial results are appended; when the watermark passes the end of a window its groups
  *   are merged, given out once and dropped. Δout = groups of the windows that closed. State: partial results of open
  *   windows; for HOP by pane of gcd(slide, size), so that overlap costs nothing on the way in.
- * - CHANGES: one merged row a group, updated by the epoch's partial results. Δout = the touched groups as they are now.
- *   State: a row for each group; those of windows go when they close.
+ * - CHANGES: one merged row a group, updated by the epoch's partial results. Δout = the touched groups as they are now − as
+ *   they were. State: a row for each group, and for count(DISTINCT) the values that it has had; those of windows go when
+ *   they close. DISTINCT over rows that are only added gives each group when it is first seen.
  * - Aggregates that do not merge keep the rows of their groups instead, and touched or closing groups are recomputed.
  */
 export class AggregateOperator implements Operator {
@@ -349,7 +351,9 @@ export class AggregateOperator implements Operator {
       title: `groupBy-reduce by ${keys}, emit ${this.onClose ? 'on window close' : 'changes'}`,
       law: this.onClose
         ? 'Δout = the groups whose window the watermark closed'
-        : 'Δout = the touched groups as they are now',
+        : this.node.firsts
+          ? 'Δout = the groups that are seen for the first time'
+          : 'Δout = the touched groups as they are now − as they were',
       state: this.describeState(),
       bound: this.describeBound(),
       sql: sqlText.map((statement) => statement.text),
@@ -359,15 +363,18 @@ export class AggregateOperator implements Operator {
   private describeState(): string {
     if (!this.sql.merges) return `${this.state.name.text}: the rows of each group`;
     if (this.sql.panes && this.onClose) return `${this.state.name.text}: partial results by pane and group`;
-    return `${this.state.name.text}: ${this.onClose ? 'partial results by window and group' : 'one row a group'}`;
+    const values = this.values.any ? `; ${this.values.tables.join(', ')}: the distinct values of each group` : '';
+    return `${this.state.name.text}: ${this.onClose ? 'partial results by window and group' : 'one row a group'}${values}`;
   }
 
   private describeBound(): string {
     const close = this.node.close;
     if (close === undefined)
-      return this.global && this.sql.merges
-        ? 'one row'
-        : 'UNBOUNDED: groups never close; it grows with the number of groups';
+      return this.global && this.values.any
+        ? 'UNBOUNDED: it grows with the number of distinct values'
+        : this.global && this.sql.merges
+          ? 'one row'
+          : 'UNBOUNDED: groups never close; it grows with the number of groups';
     return `the watermark: a group goes ${close.after / 1000n} ms after ${close.column === '$w' ? 'the start of its window' : close.column}`;
   }
 }
