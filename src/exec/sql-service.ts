@@ -47,7 +47,7 @@ export async function openSqlService(connection: DuckConnection): Promise<SqlSer
 
 async function functionKinds(connection: DuckConnection): Promise<ReadonlyMap<string, FunctionKind>> {
   const rows = await connection.rows(
-    sql`SELECT function_name AS name, function_type AS type, stability FROM duckdb_functions() WHERE database_name = 'system' OR schema_name = 'main'`,
+    sql`SELECT DISTINCT function_name AS name, function_type AS type, stability FROM duckdb_functions() WHERE database_name = 'system' OR schema_name = 'main'`,
   );
   const kinds = new Map<string, FunctionKind>();
   for (const row of rows) {

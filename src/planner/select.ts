@@ -109,7 +109,9 @@ async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
     ...(block.qualify === undefined ? [] : [block.qualify]),
   ];
   const all = node['aggregate_handling'] === 'FORCE_AGGREGATES';
-  const grouped = block.groups.length > 0 || block.sets !== undefined || all || hasAggregates(block);
+  // GROUP BY ALL of nothing but constants groups nothing.
+  const byAll = all && block.items.some((item) => item.expression.class !== 'CONSTANT');
+  const grouped = block.groups.length > 0 || block.sets !== undefined || byAll || hasAggregates(block);
   const windows = windowsIn(everything);
   if (windows.length === 0 && block.qualify === undefined)
     return grouped ? compileGroups(block, all) : plainSelect(block);

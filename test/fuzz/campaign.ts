@@ -1,6 +1,5 @@
 import { open, StreamsqlError } from '../../src/engine.ts';
 import { drawGroup } from './group.ts';
-import { knownFault } from './known.ts';
 import { constructs, type Query } from './query.ts';
 import { testFile } from './report.ts';
 import { compared, runGroup, type Group, type Verdict } from './run.ts';
@@ -24,8 +23,6 @@ export interface Tally {
   ran: number;
   refused: number;
   readonly failures: string[];
-  /** Failures that are faults known already, by fault. */
-  readonly known: Map<string, readonly number[]>;
   readonly invalid: string[];
   /** Refusals by message. */
   readonly messages: Map<string, number>;
@@ -44,7 +41,6 @@ export async function campaign(of: Campaign): Promise<Tally> {
     ran: 0,
     refused: 0,
     failures: [],
-    known: new Map(),
     invalid: [],
     messages: new Map(),
     constructs: new Map(),
@@ -62,9 +58,7 @@ export async function campaign(of: Campaign): Promise<Tally> {
         const verdict = verdicts[i] ?? { kind: 'passed' };
         count(tally, group, query, verdict);
         if (verdict.kind !== 'failed') continue;
-        if (known(tally, group.seed, query, verdict.message)) continue;
         const small = await shrink(group, query, verdict, of.shrinkMs);
-        if (known(tally, group.seed, small.group.queries[0] ?? query, small.failure.message)) continue;
         const text = await testFile(small.group, small.failure);
         tally.failures.push(text);
         of.onFailure?.(text);
@@ -105,14 +99,6 @@ async function judge(group: Group): Promise<readonly Verdict[]> {
   return again.map((verdict) => (verdict.kind === 'failed' ? { ...verdict, message: `only beside the others of its group: ${verdict.message}` } : verdict)); // prettier-ignore
 }
 
-/** Counts a failure that is known; it may show what it is only when it is small. */
-function known(tally: Tally, seed: number, query: Query, message: string): boolean {
-  const fault = knownFault(query, message);
-  if (fault === undefined) return false;
-  tally.known.set(fault, [...(tally.known.get(fault) ?? []), seed]);
-  return true;
-}
-
 function count(tally: Tally, { seed }: Group, query: Query, verdict: Verdict): void {
   const refused = verdict.kind === 'refused';
   if (verdict.kind === 'invalid') {
@@ -136,8 +122,6 @@ export function summary(tally: Tally): string {
   lines.push(`${compared.answers} answers compared, ${compared.withRows} of them with rows`);
   if (tally.invalid.length > 0) lines.push(`${tally.invalid.length} that DuckDB does not answer either:`, ...tally.invalid.slice(0, 5)); // prettier-ignore
   const descending = <T>(counts: Iterable<readonly [string, T]>, by: (value: T) => number) => [...counts].sort(([, a], [, b]) => by(b) - by(a)); // prettier-ignore
-  for (const [fault, seeds] of tally.known)
-    lines.push(`${seeds.length} times known (${seeds.slice(0, 8).join(', ')}): ${fault}`);
   if (tally.messages.size > 0) lines.push('', 'refused');
   for (const [message, times] of descending(tally.messages, (value) => value)) lines.push(`${String(times).padStart(6)}  ${message}`); // prettier-ignore
   lines.push('', '   ran  refused  construct');
