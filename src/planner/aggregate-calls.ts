@@ -116,7 +116,7 @@ function notBySelf(orders: readonly AstNode[], children: readonly Expression[]):
 const ascending = (expression: Expression): AstNode => ({ type: 'ASCENDING', null_order: 'NULLS LAST', expression });
 
 /** Constants, also negated, cast or in a list: quantile's second argument must stay one. */
-function isConstant(expression: Expression): boolean {
+export function isConstant(expression: Expression): boolean {
   let constant = true;
   walk(expression, (node) => {
     if (node['class'] === 'COLUMN_REF' || node['class'] === 'LAMBDA') constant = false;

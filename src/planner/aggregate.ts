@@ -1,6 +1,14 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { ident, raw } from '../base/sql.ts';
-import { aggregatesOf, distinct, finishCalls, hasAggregate, InputColumns, shapeCall } from './aggregate-calls.ts';
+import {
+  aggregatesOf,
+  distinct,
+  finishCalls,
+  hasAggregate,
+  isConstant,
+  InputColumns,
+  shapeCall,
+} from './aggregate-calls.ts';
 import { closingKey } from './closing.ts';
 import { cogroupNode } from './cogroup-node.ts';
 import { columnRef, fingerprint, isExpression, ONE, replace, text, type Expression } from './ast.ts';
@@ -19,7 +27,7 @@ import { selectNode } from './select-node.ts';
 export async function compileAggregate(block: Block, all: boolean): Promise<Relational> {
   const { context } = block;
   const groups = all
-    ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item))
+    ? block.items.map((item) => item.expression).filter((item) => !hasAggregate(block, item) && !isConstant(item))
     : block.groups;
   const varying = groups.filter((group) => group.class !== 'CONSTANT');
   // A group by a constant is there once there is a row; the one group without keys, as of GROUP BY ALL, before.

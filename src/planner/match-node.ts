@@ -90,7 +90,7 @@ export async function matchNode(
     const column = parts[0]?.column ?? { name, type: 'VARCHAR' };
     const fresh = `$u${outputs.length}`;
     const cells = parts.map((part, i) => `${i === 0 ? '"$l"' : '"$r"'}.${ident(part?.column.name ?? name).text}`);
-    outputs.push({ name: fresh, sql: `coalesce(${cells.join(', ')})` });
+    outputs.push({ name: fresh, sql: kind === 'RIGHT' ? (cells[1] ?? '') : `coalesce(${cells.join(', ')})` });
     return { column, name: fresh };
   });
   if (outputs.length === 0) outputs.push({ name: '$c0', sql: '1' });

@@ -1,4 +1,4 @@
-import { aggregatesOf, distinct, hasAggregate } from './aggregate-calls.ts';
+import { aggregatesOf, distinct, hasAggregate, isConstant } from './aggregate-calls.ts';
 import {
   and,
   columnPath,
@@ -110,7 +110,7 @@ async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
   ];
   const all = node['aggregate_handling'] === 'FORCE_AGGREGATES';
   // GROUP BY ALL of nothing but constants groups nothing.
-  const byAll = all && block.items.some((item) => item.expression.class !== 'CONSTANT');
+  const byAll = all && block.items.some((item) => !isConstant(item.expression));
   const grouped = block.groups.length > 0 || block.sets !== undefined || byAll || hasAggregates(block);
   const windows = windowsIn(everything);
   if (windows.length === 0 && block.qualify === undefined)
@@ -118,7 +118,7 @@ async function rowsOf(block: Block, node: AstNode): Promise<Relational> {
   const groups = all
     ? block.items
         .map((item) => item.expression)
-        .filter((item) => !hasAggregate(block, item) && windowsIn([item]).length === 0)
+        .filter((item) => !hasAggregate(block, item) && !isConstant(item) && windowsIn([item]).length === 0)
     : block.groups;
   const over = { ...block, items: everything.map((expression, i) => ({ name: `$${i}`, expression })) };
   const below: readonly Item[] = grouped
