@@ -1,4 +1,4 @@
-import { RefusedError, runChild } from './child.ts';
+import { runChild } from './child.ts';
 import { contest, type Method } from './compare.ts';
 import { epochCost } from './nexmark-epochs.ts';
 import { ORACLES } from './nexmark-oracle.ts';
@@ -8,9 +8,6 @@ import { geometricMean } from './statistics.ts';
 
 const PREFIX = 'nexmark-';
 export const NEXMARK_CASES: readonly string[] = Object.keys(ORACLES).map((name) => PREFIX + name);
-
-/** A query that is refused is shown and fails nothing, as long as some constructs are not supported yet. */
-const MAY_BE_REFUSED: boolean = true;
 
 /** Of DuckDB's rate: the geometric mean of the queries, and the least of them. */
 const WANTED_MEAN = 0.25;
@@ -72,7 +69,6 @@ async function attempt(name: string, run: () => Promise<Line>): Promise<Line> {
     return await run();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (error instanceof RefusedError && MAY_BE_REFUSED) return { name, targets: [], refused: message };
     return { name, targets: [], wrong: message };
   }
 }

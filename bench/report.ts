@@ -22,8 +22,6 @@ export interface Line {
   /** Why the answer is wrong, or none came. */
   readonly wrong?: string;
   readonly skipped?: string;
-  /** What of the SQL is not supported yet. */
-  readonly refused?: string;
 }
 
 const WIDTHS = [22, 10, 9, 7, 20, 20] as const;
@@ -42,7 +40,6 @@ const ratio = (spread: Spread | undefined): string =>
 
 export function render(line: Line): string {
   if (line.skipped !== undefined) return `${line.name.padEnd(WIDTHS[0])} skipped: ${line.skipped}`;
-  if (line.refused !== undefined) return `${line.name.padEnd(WIDTHS[0])} refused: ${line.refused}`;
   if (line.wrong !== undefined) return `${line.name.padEnd(WIDTHS[0])} WRONG: ${line.wrong}`;
   const targets = line.targets.map((target) => `${target.reached ? 'ok' : 'BELOW'}: ${target.text}`).join('; ');
   if (line.note !== undefined) return `${line.name.padEnd(WIDTHS[0])} ${line.note}  ${targets}`.trimEnd();
