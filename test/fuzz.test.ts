@@ -5,7 +5,7 @@ import { campaign, QUERIES_OF_A_GROUP, summary } from './fuzz/campaign.ts';
  * Laws 1 and 2 over random queries, data and slicings (docs/testing.md). STREAMSQL_FUZZ_CASES=N for more, STREAMSQL_FUZZ_SEED=S
  * for others; `npm run fuzz` for long.
  */
-const CASES = Number(process.env['STREAMSQL_FUZZ_CASES'] ?? 2000);
+const CASES = Number(process.env['STREAMSQL_FUZZ_CASES'] ?? 2100);
 const SEED = Number(process.env['STREAMSQL_FUZZ_SEED'] ?? 1_000_000);
 /** Of the cases, at least so many run. */
 const LEAST_SHARE_RUN = 0.98;
