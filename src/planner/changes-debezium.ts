@@ -3,7 +3,7 @@ import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef } from './ast.ts';
-import { struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import { keyColumns, struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
 import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
@@ -20,9 +20,9 @@ export async function debezium(
   source: ChangingSource,
 ): Promise<ChangeReading> {
   const name = statement.name.text;
-  const { primaryKey, changes, eventTime } = source;
+  const { changes, eventTime } = source;
   const declared = source.plan.columns;
-  const key = primaryKey.flatMap((column) => declared.find((candidate) => candidate.name === column) ?? []);
+  const key = keyColumns(source);
   const keyed = key.length > 0;
   const own = (...path: readonly string[]): Sql => ident(name, ...path);
   const physical: Column[] = [

@@ -16,6 +16,10 @@ export interface ChangingSource {
   readonly eventTime: EventTime | undefined;
 }
 
+/** The declared columns of the PRIMARY KEY, in the order of the key. */
+export const keyColumns = ({ plan, primaryKey }: ChangingSource): readonly Column[] =>
+  primaryKey.flatMap((name) => plan.columns.find((column) => column.name === name) ?? []);
+
 /** What a format makes of the declaration: how its records are read, and what they do to the rows. */
 export interface ChangeReading {
   readonly physical: readonly Column[];

@@ -4,7 +4,7 @@ import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef, type Expression, type Json } from './ast.ts';
-import { struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import { keyColumns, struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
 import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
@@ -19,9 +19,9 @@ export async function upsert(
   source: ChangingSource,
 ): Promise<ChangeReading> {
   const name = statement.name.text;
-  const { primaryKey, changes, eventTime } = source;
+  const { changes, eventTime } = source;
   const declared = source.plan.columns;
-  const key = primaryKey.flatMap((column) => declared.find((candidate) => candidate.name === column) ?? []);
+  const key = keyColumns(source);
   if (key.length === 0 && !changes.keyed) {
     throw new StreamsqlError('BIND', `the source ${name} needs a PRIMARY KEY`, {
       span: statement.name.span,

@@ -149,13 +149,13 @@ export class CogroupOperator implements Operator {
     const delta = !this.keyed ? this.difference(this.kept) : before > 0 ? this.partialDifference() : this.added();
     const changed = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${delta}`);
     this.produced = changed > 0;
-    // A row may have gone from one key to another though nothing that is shown of it changed.
-    if (!this.keyed && changed === 0) return;
     if (!this.keyed) {
+      if (changed === 0) return;
       await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
       this.keptRows = rows;
       return;
     }
+    // Also where nothing changed of what is shown: a row may have gone from one key to another.
     if (before > 0)
       this.keptRows -= await this.run(
         sql`DELETE FROM ${this.kept} AS s USING ${this.touched} AS t WHERE ${sameKey('s', 't', this.keyNames)}`,
