@@ -56,6 +56,9 @@ const context = (parts: Partial<SinkContext> = {}): SinkContext => ({
   },
   query: (query) => connection.rows(query),
   print: () => undefined,
+  job: 'job',
+  notice: () => undefined,
+  signal: new AbortController().signal,
   ...parts,
 });
 

@@ -73,6 +73,27 @@ export interface SourceContext {
   /** For the status line and the log: 'waiting for broker 127.0.0.1:9092'; undefined when all is well again. */
   notice(message: string | undefined): void;
   readonly signal: AbortSignal;
+  /** Where an earlier run stood; absent where this one begins. */
+  readonly resume?: SourceResume;
+  /**
+   * Records between two positions of a partition are not there any more, and the user said to go on without them: counted,
+   * and said. Absent where the user did not: the reader then throws GAP, naming the range.
+   */
+  readonly skipped?: (partition: string, from: number, to: number) => void;
+}
+
+/** What a reader wants to know to read on where another left off. */
+export interface SourceResume {
+  /**
+   * The partitions that were known, by index: the reader's list begins with these, in this order, each at its position.
+   * Partitions that turn up beside them follow, and are read from their start.
+   */
+  readonly partitions: readonly {
+    readonly name: string;
+    readonly position: number;
+    /** The `ordinal` of the chunk that ended at the position. */
+    readonly ordinal?: number | undefined;
+  }[];
 }
 
 export interface ScratchPool {
@@ -111,6 +132,11 @@ export interface PollRequest {
   readonly partitions: ReadonlySet<number> | 'all';
   readonly maxRecords: number;
   readonly waitMs: number;
+  /**
+   * Positions that partitions are not to be read beyond, by index: an epoch that is logged is read again, and each of these
+   * was where one of its ranges ended. A poll may bring less.
+   */
+  readonly upTo?: ReadonlyMap<number, number>;
 }
 
 export interface PartitionState {
@@ -137,6 +163,13 @@ export interface Chunk {
    * Parquet, the ordinal of a line's record in its file. With the partition they identify a row for good.
    */
   readonly runs: readonly OffsetRun[];
+  /** What the reader wants back in `SourceResume` to read on at `to`, where the position alone does not tell it. */
+  readonly ordinal?: number;
+  /**
+   * CRC-32 of the bytes of the records, and their number: of adjoining chunks together the same, however they are cut. Absent
+   * where there are no bytes.
+   */
+  readonly check?: { readonly crc: number; readonly bytes: number };
   readonly body: ChunkBody;
   /** Records that the reader itself could not hand on; straight to the dead letters. */
   readonly rejected: readonly RejectedRecord[];
@@ -214,13 +247,33 @@ export interface SinkContext {
   query(sql: Sql): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** The user asked to remove what an earlier run made, as far as the sink knows it as its own. */
   readonly fresh?: boolean;
+  /**
+   * The run goes on after this epoch, the last one that is committed; those before it are published. Absent where the run
+   * begins.
+   */
+  readonly resume?: { readonly epoch: number };
+  /** Names the job for good, over restarts, unlike any other: for transactional ids and idempotency keys. */
+  readonly job: string;
+  /** For the status line and the log: 'waiting for …'; undefined when all is well again. */
+  notice(message: string | undefined): void;
+  /** Aborted when the run is to end. */
+  readonly signal: AbortSignal;
   /** Where `print` prints: rows of one epoch. */
   print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
 }
 
-/** Writes one epoch in two steps: `stage` may be undone or repeated, `publish` makes it seen. */
+/**
+ * Writes one epoch in two steps: `stage` may be undone or repeated, `publish` makes it seen. Epochs come in order, each is
+ * published before the next is staged, and what is published stays. A step that fails ends the run with its state intact,
+ * so a writer itself tries again where that can help.
+ */
 export interface SinkWriter {
   open(): Promise<void>;
+  /**
+   * Where the run resumes, after `open`: whether the rows of the epoch of `SinkContext.resume` are in. If not, that epoch is
+   * staged and published again. A writer that cannot know says no: it delivers at least once.
+   */
+  isPublished(epoch: number): Promise<boolean>;
   /** Writes the rows of `delta` (a table) aside. */
   stage(epoch: number, delta: Sql, rows: number): Promise<void>;
   /** After the epoch is committed: makes what was staged visible. */

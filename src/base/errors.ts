@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   STATE: { exit: 1, retry: false, about: 'the state folder or database is not one that this run may use' },
   TEST_FAILED: { exit: 1, retry: false, about: 'an expectation of a *.test.sql file does not hold' },
   SOURCE: { exit: 3, retry: true, about: 'a source cannot be read' },
+  GAP: { exit: 3, retry: false, about: 'records that are to be read are not there any more' },
   SINK: { exit: 3, retry: true, about: 'a sink cannot be written' },
   DATA: { exit: 3, retry: false, about: 'a record was refused where strict = true' },
   LOCKED: { exit: 3, retry: true, about: 'another process holds the database or the state' },

@@ -20,6 +20,16 @@ export interface OpenOptions {
   readonly threads?: number;
   /** First remove what an earlier run made, in a state folder and a database that streamsql knows as its own. */
   readonly fresh?: boolean;
+  /** The least time between two checkpoints, ms; 10,000. There is one at the end of each run too. */
+  readonly checkpointIntervalMs?: number;
+  /** How many checkpoints are kept; 3. */
+  readonly keepCheckpoints?: number;
+  /** false: no checkpoints; a run that did not finish cannot be resumed then. */
+  readonly checkpoints?: boolean;
+  /** Records that are to be read and that their source has no longer: `stop` (the default) or go on without them. */
+  readonly onGap?: 'stop' | 'skip';
+  /** Views that are built anew, from their sources' start, though the run resumes. */
+  readonly rebuild?: readonly string[];
   /** The stem of the file that is run; names the default Kafka group. */
   readonly stem?: string;
 }
@@ -30,6 +40,8 @@ export interface RunOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** A run that reads no source, only tables, ends after its first epoch; with this it goes on until the signal aborts. */
   readonly keepOpen?: boolean;
+  /** Ends the run in good order, as the signal does, when so many epochs, or at least so many rows, are committed, or after so long, ms. */
+  readonly stopAfter?: { readonly epochs?: number; readonly rows?: number; readonly ms?: number };
 }
 
 /** Rows as JSON values: what is too wide for a JSON number (BIGINT, DECIMAL, HUGEINT) is a string. */
@@ -95,6 +107,18 @@ export type RunEvent =
   /** Between epochs, about once a second, also while nothing comes. */
   | ({ readonly event: 'progress' } & Progress)
   | { readonly event: 'warning'; readonly message: string }
+  /** The run goes on where an earlier one stopped: from the checkpoint of an epoch, with the epochs after it done again. */
+  | { readonly event: 'resumed'; readonly checkpoint: number; readonly epoch: number; readonly seconds: number }
+  | {
+      readonly event: 'checkpoint';
+      readonly epoch: number;
+      /** From the snapshot to the rename, ms; the stream went on meanwhile but for `pausedMs`. */
+      readonly ms: number;
+      readonly pausedMs: number;
+      /** Written by this one. */
+      readonly rows: number;
+      readonly bytes: number;
+    }
   /** What a `print` sink, or a continuous SELECT over a source, shows of one epoch. */
   | { readonly event: 'rows'; readonly sink: string; readonly table: ResultTable }
   /** A closing SELECT (also SHOW, DESCRIBE, EXPLAIN): `sql` is its text as written. */

@@ -22,6 +22,9 @@ export function jsonLines(event: RunEvent): readonly string[] {
       return [line({ event: event.event, ...progress(event) })];
     case 'warning':
       return [line({ event: 'warning', message: event.message })];
+    case 'resumed':
+    case 'checkpoint':
+      return [line(event)];
     case 'rows':
       return [tableLine({ event: 'rows', sink: event.sink }, event.table)];
     case 'result':

@@ -77,7 +77,7 @@ export class Runtime {
     this.host = host;
     this.clock = new EngineClock(host.now, host.graph);
     this.batches = new Batches({ ...host, clock: this.clock }, this.sources);
-    this.sinks = new SinkWriters(host);
+    this.sinks = new SinkWriters({ ...host, job: '', resumeAt: undefined });
   }
 
   /** Opens what the run reads: sources, static tables. Nothing of an earlier run is touched. */

@@ -13,12 +13,19 @@ export interface SinkWritersHost {
   readonly session: Session;
   /** What an earlier run left goes. */
   readonly fresh: boolean;
+  /** Names the job for good. */
+  readonly job: string;
+  /** The last epoch that is committed, where the run resumes. */
+  readonly resumeAt: number | undefined;
   emit(event: RunEvent): void;
 }
 
 /** The sinks of a run: each epoch's rows are staged before it is committed, and published after. */
 export class SinkWriters {
   private readonly host: SinkWritersHost;
+  /** What a sink waits for, by its name. */
+  readonly notices: Record<string, string | undefined> = {};
+  private readonly ended = new AbortController();
   private readonly sinks: { target: SinkTarget; writer: SinkWriter }[] = [];
 
   constructor(host: SinkWritersHost) {
@@ -27,7 +34,7 @@ export class SinkWriters {
 
   async open(): Promise<void> {
     for (const target of this.host.plan.sinks) {
-      const writer = target.plan.open(this.context());
+      const writer = target.plan.open(this.context(target));
       await writer.open();
       this.sinks.push({ target, writer });
     }
@@ -47,6 +54,7 @@ export class SinkWriters {
   }
 
   async close(): Promise<void> {
+    this.ended.abort();
     for (const { writer } of this.sinks) await writer.close();
   }
 
@@ -61,10 +69,14 @@ export class SinkWriters {
     return writer.stage(epoch, table, rows);
   }
 
-  private context(): SinkContext {
+  private context(target: SinkTarget): SinkContext {
     const { session, fresh } = this.host;
     return {
       fresh,
+      job: this.host.job,
+      ...(this.host.resumeAt === undefined ? {} : { resume: { epoch: this.host.resumeAt } }),
+      notice: (message) => (this.notices[target.name] = message),
+      signal: this.ended.signal,
       run: async (statement) => {
         await session.run('sink', statement);
       },

@@ -68,6 +68,7 @@ function openParts(
     }
   };
   return {
+    isPublished: () => Promise.resolve(false),
     open: () => guarded(`use the folder ${folder.path}`, () => folder.claim(context.fresh === true)),
     stage: (epoch: number, delta: Sql, rows: number) =>
       guarded(`write epoch ${epoch}`, async () => {

@@ -26,6 +26,7 @@ function openPrint({ name, columns, options }: SinkDeclaration, context: SinkCon
   const limit = typeof options['limit'] === 'number' ? sql` LIMIT ${options['limit']}` : sql``;
   return {
     open: () => Promise.resolve(),
+    isPublished: () => Promise.resolve(false),
     async stage(epoch: number, delta: Sql, rows: number): Promise<void> {
       if (rows > 0) staged.set(epoch, await context.query(sql`SELECT ${items} FROM ${delta}${limit}`));
     },

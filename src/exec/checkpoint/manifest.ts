@@ -1,0 +1,96 @@
+/** The version of what is written below; another one's checkpoints are refused, by name. */
+export const MANIFEST_FORMAT = 1;
+
+/** A file of the state folder, by its path from there. */
+export interface FileReference {
+  readonly path: string;
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+/** What one checkpoint added to a table of the state. A table is its segments, applied one after another. */
+export interface Segment {
+  /** The checkpoint that wrote it, by its epoch. */
+  readonly epoch: number;
+  /** `whole`: all that the table holds. `added`: rows to add, after what is named below is taken away from those before. */
+  readonly kind: 'whole' | 'added';
+  readonly rows: number;
+  /** Parquet, the table's columns; absent where there are no rows. */
+  readonly file?: FileReference;
+  /** Conditions over the table's columns, SQL: what they hold for goes. */
+  readonly conditions?: readonly string[];
+  /** Parquet, some of the table's columns: rows with these values go. */
+  readonly gone?: FileReference;
+  /** The columns of a key: of the rows before, those with the key of a row of `file` go. */
+  readonly key?: readonly string[];
+}
+
+export interface TableState {
+  /** In the schema `state`, without the operator's name. */
+  readonly name: string;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: number;
+  readonly segments: readonly Segment[];
+}
+
+/** What a value that an operator keeps outside its tables may be. */
+export type Memo = null | boolean | number | string | readonly Memo[] | { readonly [name: string]: Memo };
+
+export interface OperatorState {
+  /** Whose it is: the view, sink or table that it was planned for, and its place there. The same in the next run's plan. */
+  readonly key: string;
+  /** As EXPLAIN calls it. */
+  readonly title: string;
+  readonly memo: Memo;
+  readonly tables: readonly TableState[];
+}
+
+export interface PartitionStateSaved {
+  readonly name: string;
+  readonly position: number;
+  readonly ordinal: number | null;
+  /** The greatest event time so far, microseconds, as text. */
+  readonly greatest: string | null;
+  /** Where the reader stood when the partition was first seen. */
+  readonly initial: number;
+}
+
+export interface SourceState {
+  readonly name: string;
+  readonly fingerprint: string;
+  /** The watermark that was announced last, microseconds, as text. */
+  readonly watermark: string | null;
+  readonly rows: number;
+  readonly late: number;
+  readonly deadLetters: number;
+  readonly partitions: readonly PartitionStateSaved[];
+}
+
+export interface TargetState {
+  readonly kind: 'view' | 'sink' | 'table';
+  readonly name: string;
+  /** Of what it computes, however it is written. */
+  readonly fingerprint: string;
+  /** As the user wrote it. */
+  readonly sql: string;
+}
+
+/**
+ * All that a run goes on from: the state as it was between two epochs, and where everything stood. Written as
+ * `checkpoints/EPOCH.json`, one line of JSON and one with the CRC-32 of that line.
+ */
+export interface Manifest {
+  readonly format: number;
+  readonly streamsql: string;
+  readonly duckdb: string;
+  /** The job's name for good. */
+  readonly job: string;
+  /** The last epoch that the state has taken in; -1 before the first. */
+  readonly epoch: number;
+  readonly takenAt: string;
+  /** The engine's clock, microseconds, as text. */
+  readonly clock: string;
+  readonly targets: readonly TargetState[];
+  readonly sources: readonly SourceState[];
+  readonly operators: readonly OperatorState[];
+}
