@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, initProducerIdV5, murmur2 as libraryMurmur2 } from '@platformatic/kafka';
-import { ConfigResourceTypes, Partitioners } from 'kafkajs';
+import { Partitioners } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { murmur2 } from '../src/connectors/kafka-sink/partitioner.ts';
 import { parseAddresses } from '../src/connectors/kafka/address.ts';
@@ -252,42 +252,6 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('the Kafka sink'), () => {
         lost.restore();
       }
       expect(await numbers(topic)).toEqual(Array.from({ length: 41 }, (_, n) => n));
-    });
-
-    it.each(['published', 'staged'])('records that hang, of an epoch that was %s', async (how) => {
-      const topic = `hanging-${how}`;
-      await createTopic(broker, topic, 2);
-      const verification = (on: boolean): Promise<unknown> =>
-        withAdmin(broker, (admin) =>
-          admin.alterConfigs({
-            validateOnly: false,
-            resources: [{
-              type: ConfigResourceTypes.BROKER, name: '1',
-              configEntries: [{ name: 'transaction.partition.verification.enable', value: String(on) }],
-            }],
-          }),
-        ); // prettier-ignore
-      const first = await sink({ topic });
-      await first.epoch(0, 'SELECT 0 AS n');
-      await verification(false);
-      const lost = new LostAnswers();
-      try {
-        // The coordinator does not know of the partition, and so ends the transaction without it.
-        lost.lose(REQUEST.addPartitions, 'pretended');
-        await first.stage(1, 'SELECT 1 AS n');
-        if (how === 'published') await first.writer.publish(1);
-      } finally {
-        lost.restore();
-        await verification(true);
-      }
-      expect(await stable(topic)).toBe(1);
-      first.crash();
-      const second = await sink({ topic }, { resume: { epoch: 1 } });
-      expect(await second.writer.isPublished(1)).toBe(how === 'published');
-      if (how === 'published') expect(await stable(topic)).toBe(2);
-      else await second.epoch(1, 'SELECT 1 AS n');
-      await second.epoch(2, 'SELECT 2 AS n');
-      expect(await numbers(topic)).toEqual([0, 1, 2]);
     });
 
     it('a transaction that was open for too long is written again when it is published', async () => {
