@@ -34,8 +34,8 @@ afterAll(() => {
 interface Story {
   /** Of each epoch, the keys of its rows. */
   readonly epochs: readonly (readonly number[])[];
-  /** Operations from one start to the next outage. */
-  readonly outages: readonly number[];
+  /** Operations from one start to the next outage, which may be of the process alone. */
+  readonly outages: readonly { readonly after: number; readonly power: boolean }[];
   readonly seed: number;
   readonly keyed: boolean;
   /** How each start would gather epochs: not, by size, by time. */
@@ -44,7 +44,7 @@ interface Story {
 
 const story: fc.Arbitrary<Story> = fc.record({
   epochs: fc.array(fc.array(fc.nat(KEYS.length - 1), { maxLength: 4 }), { minLength: 1, maxLength: 8 }),
-  outages: fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 6 }),
+  outages: fc.array(fc.record({ after: fc.integer({ min: 1, max: 60 }), power: fc.boolean() }), { maxLength: 6 }),
   seed: fc.nat(),
   keyed: fc.boolean(),
   rolls: fc.array(fc.constantFrom('none', 'size', 'time'), { minLength: 1, maxLength: 3 }),
@@ -106,13 +106,14 @@ async function tell({ epochs, outages, seed, keyed, rolls }: Story): Promise<voi
   };
 
   for (let start = 0; ; start++) {
-    disk.cutAfter(outages[start] ?? Infinity);
+    disk.cutAfter(outages[start]?.after ?? Infinity);
     try {
       await attempt(rolls[start % rolls.length] ?? 'none');
       break;
     } catch (error) {
       if (!hasCause(error, PowerCut)) throw error;
-      disk.tear();
+      if (outages[start]?.power === true) disk.tear();
+      else disk.restart();
       if (existsSync(folder)) look();
     }
   }

@@ -86,9 +86,7 @@ export const visibleParts = (folder: string): readonly string[] =>
   readdirSync(folder, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith('.'))
     .flatMap((entry) =>
-      entry.isDirectory()
-        ? visibleParts(join(folder, entry.name)).map((name) => join(entry.name, name))
-        : [entry.name],
+      entry.isDirectory() ? visibleParts(join(folder, entry.name)).map((name) => join(entry.name, name)) : [entry.name],
     )
     .sort();
 

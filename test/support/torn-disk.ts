@@ -12,8 +12,8 @@ interface Change {
 }
 
 /**
- * A disk that loses power at its n-th operation, and then whatever was not synced: changes of names from some point on, unless
- * the folder was synced after them, and the content of files that were not. Files are known by their inodes, so that a file
+ * A disk that loses power at its n-th operation, and then whatever was not synced: in each folder the changes of names from some
+ * point on, unless the folder was synced after them, and the content of files that were not. Files are known by their inodes, so that a file
  * that moved on is still found; what is removed is kept elsewhere, so that no inode is used again.
  */
 export class TornDisk implements Disk {
@@ -38,10 +38,22 @@ export class TornDisk implements Disk {
     this.left = operations;
   }
 
+  /** Only the process ended: all that it asked for is there, and is still not for good. */
+  restart(): void {
+    this.left = Infinity;
+  }
+
   /** What is there when the power is back. */
   tear(): void {
-    const kept = this.random(this.changes.length + 1);
-    for (const change of this.changes.splice(kept).reverse()) change.undo();
+    const kept = new Map<string, number>();
+    for (const [folder, changes] of Map.groupBy(this.changes, (change) => change.folder))
+      kept.set(folder, this.random(changes.length + 1));
+    const lost = this.changes.filter(({ folder }) => {
+      const left = kept.get(folder) ?? 0;
+      kept.set(folder, left - 1);
+      return left <= 0;
+    });
+    for (const change of lost.reverse()) change.undo();
     this.changes = [];
     for (const path of this.files(this.root)) {
       const { ino, size } = statSync(path);
@@ -65,8 +77,12 @@ export class TornDisk implements Disk {
   }
 
   async makeFolder(path: string): Promise<void> {
+    if (existsSync(path)) return;
+    await this.makeFolder(dirname(path));
     this.operation();
-    await realDisk.makeFolder(path);
+    mkdirSync(path);
+    this.made(path, statSync(path).ino);
+    await this.syncFolder(dirname(path));
   }
 
   async write(path: string, text: string): Promise<void> {

@@ -118,13 +118,11 @@ export class PartFolder {
     const { disk } = this;
     const set = this.at(setName(epochs));
     if ((await disk.measure(set)) === undefined) return;
-    const touched = new Set([this.path]);
-    for (const inner of await this.tree(set, '')) {
-      const folder = inner.split('/').slice(0, -1);
-      await disk.makeFolder(this.at(...folder));
-      for (let depth = 1; depth <= folder.length; depth++) touched.add(this.at(...folder.slice(0, depth)));
-      await disk.rename(join(set, inner), this.at(inner.slice(0, -'.tmp'.length)));
-    }
+    const { files, folders } = await this.tree(set);
+    for (const folder of folders) await disk.makeFolder(this.at(folder));
+    for (const file of files) await disk.rename(join(set, file), this.at(file.slice(0, -'.tmp'.length)));
+    // Also where all has been moved before: an attempt that ended may not have come to this.
+    const touched = [this.path, ...folders.map((folder) => this.at(folder))];
     await syncAll(touched, (path) => disk.syncFolder(path));
     const gone = (await disk.list(this.pendingPath)).filter(({ name }) => {
       const epoch = pendingEpoch(name);
@@ -135,15 +133,19 @@ export class PartFolder {
     await disk.remove(set);
   }
 
-  /** The files below a folder, as paths from it. */
-  async tree(folder: string, from: string): Promise<readonly string[]> {
-    const found: string[] = [];
-    for (const entry of await this.disk.list(join(folder, from))) {
-      const path = from === '' ? entry.name : `${from}/${entry.name}`;
-      if (entry.folder) found.push(...(await this.tree(folder, path)));
-      else found.push(path);
-    }
-    return found;
+  /** What is below a folder, as paths from it, the outer ones first. */
+  async tree(folder: string): Promise<{ files: readonly string[]; folders: readonly string[] }> {
+    const files: string[] = [];
+    const folders: string[] = [];
+    const visit = async (from: string): Promise<void> => {
+      for (const entry of await this.disk.list(join(folder, from))) {
+        const path = join(from, entry.name);
+        (entry.folder ? folders : files).push(path);
+        if (entry.folder) await visit(path);
+      }
+    };
+    await visit('');
+    return { files, folders };
   }
 
   private checkOwner(marker: Marker | undefined, left: number): void {

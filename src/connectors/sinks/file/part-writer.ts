@@ -49,9 +49,10 @@ export class PartWriter {
     await this.context.run(
       keys.length === 0 ? copyToFile(format, columns, rows, file) : copyToFolders(format, columns, keys, rows, aside),
     );
-    const paths = await this.nameParts(epochs, aside);
-    await syncAll(paths, (path) => disk.sync(path));
-    await syncAll([...paths.flatMap((path) => between(aside, path)), aside], (path) => disk.syncFolder(path));
+    const { files, folders } = await this.folder.tree(aside);
+    const parts = await this.nameParts(epochs, files.map((path) => join(aside, path))); // prettier-ignore
+    await syncAll(parts, (path) => disk.sync(path));
+    await syncAll([aside, ...folders.map((path) => join(aside, path))], (path) => disk.syncFolder(path));
     await disk.remove(set);
     await disk.rename(aside, set);
     await disk.syncFolder(this.folder.path);
@@ -66,8 +67,7 @@ export class PartWriter {
   }
 
   /** Gives DuckDB's files the names of parts, numbered where a folder got several. */
-  private async nameParts(epochs: Epochs, aside: string): Promise<readonly string[]> {
-    const files = (await this.folder.tree(aside, '')).map((path) => join(aside, path));
+  private async nameParts(epochs: Epochs, files: readonly string[]): Promise<readonly string[]> {
     const named: string[] = [];
     for (const [folder, inFolder] of Map.groupBy(files, dirname)) {
       const inOrder = inFolder.toSorted((a, b) => fileOrder(a.slice(folder.length + 1)) - fileOrder(b.slice(folder.length + 1))); // prettier-ignore
@@ -79,12 +79,4 @@ export class PartWriter {
     }
     return named;
   }
-}
-
-/** The folders from above a file up to below `top`. */
-function between(top: string, path: string): readonly string[] {
-  const folders: string[] = [];
-  for (let folder = dirname(path); folder !== top && folder !== dirname(folder); folder = dirname(folder))
-    folders.push(folder);
-  return folders;
 }

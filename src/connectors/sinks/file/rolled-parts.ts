@@ -44,6 +44,8 @@ export class RolledParts implements Layout {
     await this.folder.disk.makeFolder(this.folder.pendingPath);
     this.forget();
     if (pending.length === 0) return;
+    // They count as published, and the attempt that gave the last of them its name may not have come to this.
+    await this.folder.disk.syncFolder(this.folder.pendingPath);
     const rows = this.rows(pending);
     const [counted] = await this.context.query(sql`SELECT CAST(count(*) AS DOUBLE) AS n FROM ${rows}`);
     const size = await this.writer.size(rows, Number(counted?.['n']));
