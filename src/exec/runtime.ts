@@ -260,6 +260,7 @@ export class Runtime {
       rowsIn: this.rowsIn,
       rowsPerSecond: this.rate.perSecond(),
       sources: this.sources.map((source) => source.progress(now)),
+      sinks: this.sinks.progress(),
     };
   }
 

@@ -1,5 +1,5 @@
 import type { SinkContext, SinkWriter } from '../base/connector.ts';
-import type { RunEvent } from '../base/run.ts';
+import type { Progress, RunEvent } from '../base/run.ts';
 import { ident, raw, sql } from '../base/sql.ts';
 import type { Plan, SinkTarget } from '../planner/plan.ts';
 import { sinkRows } from './changelog.ts';
@@ -23,8 +23,7 @@ export interface SinkWritersHost {
 /** The sinks of a run: each epoch's rows are staged before it is committed, and published after. */
 export class SinkWriters {
   private readonly host: SinkWritersHost;
-  /** What a sink waits for, by its name. */
-  readonly notices: Record<string, string | undefined> = {};
+  private readonly notices = new Map<string, string | undefined>();
   private readonly ended = new AbortController();
   private readonly sinks: { target: SinkTarget; writer: SinkWriter }[] = [];
 
@@ -38,6 +37,11 @@ export class SinkWriters {
       await writer.open();
       this.sinks.push({ target, writer });
     }
+  }
+
+  /** What each sink waits for. */
+  progress(): Progress['sinks'] {
+    return this.sinks.map(({ target: { name } }) => ({ name, notice: this.notices.get(name) }));
   }
 
   async stage(epoch: number): Promise<void> {
@@ -75,7 +79,7 @@ export class SinkWriters {
       fresh,
       job: this.host.job,
       ...(this.host.resumeAt === undefined ? {} : { resume: { epoch: this.host.resumeAt } }),
-      notice: (message) => (this.notices[target.name] = message),
+      notice: (message) => void this.notices.set(target.name, message),
       signal: this.ended.signal,
       run: async (statement) => {
         await session.run('sink', statement);
