@@ -7,8 +7,8 @@ const run = (...options: readonly string[]): ReturnType<typeof commandLine> =>
 describe('what a run is told about checkpoints and its end', () => {
   it('is handed to the engine', async () => {
     const { code, opened, ran } = await run(
-      ...['--checkpoint-interval', '2000', '--keep', '5', '--on-gap', 'skip'],
-      ...['--rebuild', 'hot', '--rebuild', 'my view', '--stop-after-epochs', '7', '--stop-after-rows', '100', '--stop-after', '2m'],
+      '--checkpoint-interval', '2000', '--keep', '5', '--on-gap', 'skip',
+      '--rebuild', 'hot', '--rebuild', 'my view', '--stop-after-epochs', '7', '--stop-after-rows', '100', '--stop-after', '2m',
     ); // prettier-ignore
     expect(code).toBe(0);
     expect(opened).toEqual({

@@ -10,6 +10,14 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** An epoch: -1 is before the first. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^(?:-1|\d+)$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('it takes a whole number.');
+  return value;
+}
+
 /** A duration with its unit, in ms. */
 export function durationMs(text: string): number {
   const ms = /[a-z]\s*$/i.test(text) ? parseDuration(text) : undefined;

@@ -6,6 +6,7 @@ import { noCommand } from './no-command.ts';
 import { durationMs, memorySize, names, positiveInteger, variable } from './option-values.ts';
 import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
 import { runCommand, type RunFlags } from './run.ts';
+import { addStateCommands } from './state-program.ts';
 import { testCommand } from './test-command.ts';
 import { version } from './version.ts';
 
@@ -128,6 +129,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .action(async (paths: readonly string[], flags: { update?: boolean }) =>
       done(await testCommand(paths, flags, io, calls)),
     );
+
+  addStateCommands(program, io, (lines) => examples(lines, io), done);
   return program;
 }
 
