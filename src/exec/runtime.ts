@@ -262,6 +262,7 @@ export class Runtime {
       rowsIn: this.rowsIn,
       rowsPerSecond: this.rate.perSecond(),
       sources: this.sources.map((source) => source.progress(now)),
+      sinks: this.sinks.progress(),
     };
   }
 
