@@ -40,7 +40,8 @@ export class StateJournal {
   /** Whether changes are noted; else the next checkpoint writes all. */
   private noting = false;
   private dirty = true;
-  private next = 0;
+  /** The number of the row that comes next. */
+  next = 0;
   private mark = 0;
   private conditions: string[] = [];
   private generation = 0;
