@@ -280,6 +280,8 @@ export interface SinkWriter {
   stage(epoch: number, delta: Sql, rows: number): Promise<void>;
   /** After the epoch is committed: makes what was staged visible. */
   publish(epoch: number): Promise<void>;
+  /** Between epochs, about once a second while nothing comes: for what waits for time to pass. */
+  tick?(): Promise<void>;
   /** After the last epoch of a run whose input ended, before `close`: what was written is whole. */
   finish?(): Promise<void>;
   close(): Promise<void>;

@@ -197,6 +197,7 @@ export class Runtime {
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });
+          if (batches.length === 0) await this.sinks.tick();
         }
         await this.batches.pause(batches, started, signal);
       }
