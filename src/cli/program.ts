@@ -7,7 +7,7 @@ import { memorySize, positiveInteger, variable } from './option-values.ts';
 import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
 import { runCommand, type RunFlags } from './run.ts';
 import { testCommand } from './test-command.ts';
-import { version } from './version.ts';
+import { version } from '../base/version.ts';
 
 /** The commands and their options. `done` gets the exit code of the one that ran. */
 export function buildProgram(io: Io, calls: Dependencies, done: (code: number) => void): Command {

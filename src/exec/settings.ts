@@ -15,7 +15,7 @@ type Given = Pick<OpenOptions, 'batchIntervalMs' | 'maxBatchRows'>;
 export class Settings {
   batchIntervalMs: number;
   maxBatchRows: number;
-  private timeZone = 'UTC';
+  timeZone = 'UTC';
   private readonly given: Given;
   private readonly connection: DuckConnection;
   private readonly tables: Tables;

@@ -1,5 +1,5 @@
 import { StreamsqlError } from '../base/errors.ts';
-import { checkOptions } from '../base/options.ts';
+import { checkOptions, identityOf } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import type { CreateSink, CreateSource, InsertInto, Name, Query } from '../parser/statements.ts';
 import { wordFor, type DeclaredSink } from './catalog.ts';
@@ -86,6 +86,7 @@ async function flow(planning: Planning, sink: DeclaredSink, query: Query, at: Na
     name: sink.name,
     connector: sink.connector.name,
     plan,
+    writes: identityOf(options, sink.connector.options),
     node: relational.node,
     columns,
     changelog,

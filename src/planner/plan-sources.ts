@@ -7,6 +7,8 @@ export interface SourceNode extends NodeCommon {
   readonly name: string;
   readonly connector: string;
   readonly plan: SourcePlan;
+  /** The options that say what it reads. */
+  readonly reads: string;
   readonly physical: readonly Column[];
   readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];

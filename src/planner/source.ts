@@ -1,5 +1,5 @@
 import { StreamsqlError, type Span } from '../base/errors.ts';
-import { checkOptions, nearest, type Option } from '../base/options.ts';
+import { checkOptions, identityOf, nearest, type Option } from '../base/options.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { ColumnDefinition, CreateSource, MappedText, Name } from '../parser/statements.ts';
@@ -47,6 +47,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     cwd: host.cwd,
     stem: host.stem,
   });
+  const reads = identityOf(values, connector.options);
   for (const column of computedDefinitions) await checkComputed(host, column.expression);
   const physical =
     plan.computesColumns === true ? await generatedColumns(host.service, computedDefinitions) : plan.columns;
@@ -64,6 +65,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     return planChanges(host.service, statement, {
       connector: connector.name,
       plan,
+      reads,
       changes: plan.changes,
       primaryKey,
       columns: visible,
@@ -79,7 +81,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   await host.service.declare(id, columns);
   return {
     kind: 'source', id, name: statement.name.text, connector: connector.name, columns, appendOnly: true,
-    demand: newDemand(), plan, physical,
+    demand: newDemand(), plan, reads, physical,
     computed: plan.computesColumns === true ? [] : computedDefinitions.map((column) => ({
       name: column.name.text,
       expression: column.expression.text,

@@ -3,6 +3,8 @@ import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { AggregateNode } from '../../planner/plan-aggregate.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf } from '../checkpoint/memo.ts';
 import { keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { consolidated } from '../weights.ts';
@@ -10,7 +12,7 @@ import { bucket, floorTo } from '../windows.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import { DistinctValues } from './distinct-values.ts';
 import {
-  anyLate, deltaTable, END_OF_TIME, stateTable,
+  anyLate, deltaTable, END_OF_TIME,
   type EpochClock, type Explanation, type Operator, type OperatorContext,
 } from './operator.ts'; // prettier-ignore
 
@@ -31,6 +33,8 @@ export class AggregateOperator implements Operator {
   readonly sql: AggregateSql;
   private readonly context: OperatorContext;
   private readonly state: StateTable;
+  /** The last output of each group. */
+  private readonly last: StateTable;
   private readonly values: DistinctValues;
   private produced = false;
   private signedRows = false;
@@ -45,7 +49,8 @@ export class AggregateOperator implements Operator {
     this.context = context;
     this.node = node;
     this.sql = new AggregateSql(node);
-    this.state = new StateTable(context.session, node.id, stateTable(node.id));
+    this.state = new StateTable(context.session, node.id, node.id, this.merged ? { key: this.sql.groupColumns } : {});
+    this.last = new StateTable(context.session, node.id, `${node.id}$last`);
     this.values = new DistinctValues(context, node, this.sql.groupColumns);
   }
 
@@ -74,9 +79,28 @@ export class AggregateOperator implements Operator {
     return deltaTable(`${this.node.id}$signed`);
   }
 
-  /** The last output of each group, kept where it cannot be told again from the state. */
-  private get last(): Sql {
-    return stateTable(`${this.node.id}$last`);
+  /** Its state has one row a group, which a MERGE changes. */
+  private get merged(): boolean {
+    return this.sql.merges && !this.onClose && !this.global && !this.node.firsts;
+  }
+
+  get tables(): readonly StateTable[] {
+    return [this.state, ...(this.keepsLast ? [this.last] : []), ...this.values.states];
+  }
+
+  save(): Memo {
+    return { unseen: this.unseen, closedUpTo: instantMemo(this.closedUpTo) };
+  }
+
+  load(memo: Memo): void {
+    const saved = fields(memo);
+    this.unseen = saved['unseen'] === true;
+    this.closedUpTo = instantOf(saved['closedUpTo']);
+  }
+
+  /** The last output is kept where it cannot be told again from the state. */
+  private get keepsLast(): boolean {
+    return this.readSigned && (this.global || !this.sql.merges);
   }
 
   /** Whether anyone but a view reads the changes. */
@@ -104,7 +128,8 @@ export class AggregateOperator implements Operator {
     this.produced = this.global;
     if (!this.readSigned) return;
     await this.run(sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.output} LIMIT 0`);
-    await this.run(sql`CREATE OR REPLACE TABLE ${this.last} AS SELECT * FROM ${this.output} LIMIT 0`);
+    if (this.global) await this.last.replace(sql`SELECT * FROM ${this.output}`);
+    else await this.last.create(sql`SELECT * FROM ${this.output}`);
     await this.run(sql`CREATE OR REPLACE TABLE ${this.signed} AS ${this.difference()}`);
   }
 
@@ -161,7 +186,7 @@ export class AggregateOperator implements Operator {
     if (this.node.firsts) return this.giveFirsts(rows, late);
     const added = this.values.any ? await this.values.take(this.acceptedRows(rows, late)) : [];
     if (readSigned && this.global && !first)
-      await run(sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.output}`);
+      await run(sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.last.name}`);
     if (this.sql.merges && this.global) {
       await this.addGlobal(rows, late, added);
       await this.write(this.allGroups());
@@ -171,9 +196,10 @@ export class AggregateOperator implements Operator {
         await run(
           sql`CREATE OR REPLACE TABLE ${this.before} AS ${this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`))}`,
         );
-      await this.state.merge(this.sql.mergeInto(this.state.name, this.touched));
-      await this.write(this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`)));
-      if (this.node.weighted) await this.state.evict(this.sql.gone);
+      const merge = this.sql.mergeInto(this.state.name, this.touched);
+      const now = await this.state.merge(merge, sql`(${this.touchedState()})`);
+      await this.write(this.sql.changedOutput(this.sql.fromMerged(now)));
+      if (this.node.weighted) await this.state.dropEmpty(this.sql.gone);
     } else {
       const columns = this.sql.groupColumns.map((name) => ident(name));
       const epochRows = deltaTable(`${this.node.id}$rows`);
@@ -188,12 +214,13 @@ export class AggregateOperator implements Operator {
       if (readSigned && !this.global) {
         const same = this.sql.sameGroup('s', 'p');
         await run(
-          sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.last} AS s WHERE EXISTS (SELECT 1 FROM ${this.touched} AS p WHERE ${same})`,
+          sql`CREATE OR REPLACE TABLE ${this.before} AS SELECT * FROM ${this.last.name} AS s WHERE EXISTS (SELECT 1 FROM ${this.touched} AS p WHERE ${same})`,
         );
-        await run(sql`DELETE FROM ${this.last} AS s USING ${this.touched} AS p WHERE ${same}`);
-        await run(sql`INSERT INTO ${this.last} SELECT * FROM ${this.output}`);
+        await this.last.remove(this.touched, this.sql.groupColumns);
+        await this.last.append(sql`SELECT * FROM ${this.output}`);
       }
     }
+    if (readSigned && this.global) await this.last.replace(sql`SELECT * FROM ${this.output}`);
     this.produced = true;
   }
 
@@ -235,11 +262,7 @@ export class AggregateOperator implements Operator {
   private async addGlobal(rows: Sql, late: boolean, added: readonly Sql[] = []): Promise<void> {
     const parts = [sql`SELECT * FROM ${this.state.name}`, this.sql.partial(rows, late), ...added];
     const both = sql`(${join(parts, ' UNION ALL BY NAME ')})`;
-    await this.context.session.run(
-      this.node.id,
-      sql`CREATE OR REPLACE TABLE ${this.state.name} AS ${this.sql.merged(both)}`,
-    );
-    this.state.rows = 1;
+    await this.state.replace(this.sql.merged(both));
   }
 
   private allGroups(): Sql {
@@ -268,7 +291,7 @@ export class AggregateOperator implements Operator {
     if (this.onClose) await this.write(this.closing(end ? undefined : limit, before));
     const complete = end ? raw('true') : this.complete(limit);
     await this.state.evict(complete);
-    if (this.readSigned && !this.sql.merges) await this.run(sql`DELETE FROM ${this.last} WHERE ${complete}`);
+    if (this.readSigned && !this.sql.merges) await this.last.evict(complete);
     if (this.values.any) await this.values.evict(complete);
   }
 

@@ -1,5 +1,7 @@
 import { raw, sql, type Sql } from '../../base/sql.ts';
 import type { CoalesceNode } from '../../planner/plan-holding.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf } from '../checkpoint/memo.ts';
 import { consolidated } from '../weights.ts';
 import { floorTo } from '../windows.ts';
 import { HeldRows } from './held-rows.ts';
@@ -21,6 +23,14 @@ export class CoalesceOperator extends HoldingOperator {
     super();
     this.node = node;
     this.held = new HeldRows(context, node, []);
+  }
+
+  save(): Memo {
+    return { upTo: instantMemo(this.upTo) };
+  }
+
+  load(memo: Memo): void {
+    this.upTo = instantOf(fields(memo)['upTo']);
   }
 
   open(): Promise<void> {

@@ -2,14 +2,16 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, spliced, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { CogroupNode } from '../../planner/plan-cogroup.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf, items } from '../checkpoint/memo.ts';
 import { watchForLateRows } from '../late.ts';
+import { StateTable } from '../state.ts';
 import { consolidated, sameKey } from '../weights.ts';
 import { KeptSide } from './kept-side.ts';
 import {
   deltaTable,
   END_OF_TIME,
   least,
-  stateTable,
   type EpochClock,
   type Explanation,
   type Operator,
@@ -30,14 +32,16 @@ export class CogroupOperator implements Operator {
   readonly node: CogroupNode;
   private readonly context: OperatorContext;
   private readonly sides: readonly KeptSide[];
+  /** The last output. */
+  private readonly kept: StateTable;
   private produced = false;
   private first = true;
-  private keptRows = 0;
   private closedUpTo: bigint | undefined;
 
   constructor(context: OperatorContext, node: CogroupNode) {
     this.context = context;
     this.node = node;
+    this.kept = new StateTable(context.session, node.id, `${node.id}$out`);
     this.sides = node.inputs.map((input, i) => {
       const keys = node.keys.map((column, k) => ({ column, sql: input.keys[k] ?? 'NULL' }));
       return new KeptSide(context, node.id, input, `in${i}`, keys);
@@ -56,8 +60,23 @@ export class CogroupOperator implements Operator {
     return deltaTable(this.node.id);
   }
 
-  private get kept(): Sql {
-    return stateTable(`${this.node.id}$out`);
+  get tables(): readonly StateTable[] {
+    return [...this.sides.map((side) => side.state), ...(this.onClose ? [] : [this.kept])];
+  }
+
+  save(): Memo {
+    return {
+      first: this.first,
+      closedUpTo: instantMemo(this.closedUpTo),
+      sides: this.sides.map((side) => side.save()),
+    };
+  }
+
+  load(memo: Memo): void {
+    const saved = fields(memo);
+    this.first = saved['first'] === true;
+    this.closedUpTo = instantOf(saved['closedUpTo']);
+    this.sides.forEach((side, i) => side.load(items(saved['sides'])[i]));
   }
 
   private get touched(): Sql {
@@ -83,9 +102,9 @@ export class CogroupOperator implements Operator {
     }
     const shape = this.body(raw('LIMIT 0'));
     await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS SELECT * FROM (${shape}) LIMIT 0`);
-    await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
+    await this.kept.create(sql`SELECT * FROM ${this.fresh}`);
     await this.run(
-      sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closed() : this.difference(this.kept)}`,
+      sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.onClose ? this.closed() : this.difference(this.kept.name)}`,
     );
   }
 
@@ -127,10 +146,7 @@ export class CogroupOperator implements Operator {
     await this.run(
       sql`CREATE OR REPLACE TABLE ${this.pruned} AS ${raw(spliced(matters, side.input.placeholder, rows.text))}`,
     );
-    if (side.state.rows > 0)
-      await side.state.evict(
-        this.keyed ? sql`rowid IN (SELECT s.rowid FROM ${side.state.name} AS s ${this.semi('s')})` : raw('true'),
-      );
+    await side.state.remove(this.touched, this.keyNames);
     await side.state.append(sql`SELECT * FROM ${this.pruned}`);
   }
 
@@ -144,23 +160,18 @@ export class CogroupOperator implements Operator {
   }
 
   private async recompute(): Promise<void> {
-    const rows = await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(this.semi('s'))}`);
-    const before = this.keyed && this.keptRows > 0 ? await this.takeOld() : 0;
-    const delta = !this.keyed ? this.difference(this.kept) : before > 0 ? this.partialDifference() : this.added();
+    await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(this.semi('s'))}`);
+    const before = this.keyed && this.kept.rows > 0 ? await this.takeOld() : 0;
+    const delta = !this.keyed ? this.difference(this.kept.name) : before > 0 ? this.partialDifference() : this.added();
     const changed = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${delta}`);
     this.produced = changed > 0;
     if (!this.keyed) {
-      if (changed === 0) return;
-      await this.run(sql`CREATE OR REPLACE TABLE ${this.kept} AS SELECT * FROM ${this.fresh}`);
-      this.keptRows = rows;
+      if (changed > 0) await this.kept.replace(sql`SELECT * FROM ${this.fresh}`);
       return;
     }
     // Also where nothing changed of what is shown: a row may have gone from one key to another.
-    if (before > 0)
-      this.keptRows -= await this.run(
-        sql`DELETE FROM ${this.kept} AS s USING ${this.touched} AS t WHERE ${sameKey('s', 't', this.keyNames)}`,
-      );
-    this.keptRows += await this.run(sql`INSERT INTO ${this.kept} SELECT * FROM ${this.fresh}`);
+    if (before > 0) await this.kept.remove(this.touched, this.keyNames);
+    await this.kept.append(sql`SELECT * FROM ${this.fresh}`);
   }
 
   private get old(): Sql {
@@ -169,7 +180,9 @@ export class CogroupOperator implements Operator {
 
   /** What was kept of the touched keys. */
   private takeOld(): Promise<number> {
-    return this.run(sql`CREATE OR REPLACE TABLE ${this.old} AS SELECT s.* FROM ${this.kept} AS s ${this.semi('s')}`);
+    return this.run(
+      sql`CREATE OR REPLACE TABLE ${this.old} AS SELECT s.* FROM ${this.kept.name} AS s ${this.semi('s')}`,
+    );
   }
 
   private get names(): Sql {
@@ -218,24 +231,19 @@ export class CogroupOperator implements Operator {
     this.closedUpTo = limit;
     if (this.sides.every((side) => side.state.rows === 0)) return;
     const end = watermark >= END_OF_TIME;
-    const complete = (alias: string): Sql => (end ? raw('true') : this.complete(alias, limit));
+    const complete = end ? raw('true') : this.complete(limit);
     if (this.onClose) {
-      const rows = await this.run(
-        sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(sql`WHERE ${complete('s')}`)}`,
-      );
+      const rows = await this.run(sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(sql`WHERE ${complete}`)}`);
       if (rows > 0) await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.closed()}`);
       this.produced = rows > 0;
-    } else if (this.keptRows > 0) {
-      this.keptRows -= await this.run(sql`DELETE FROM ${this.kept} AS s WHERE ${complete('s')}`);
-    }
-    for (const side of this.sides) await side.state.evict(end ? raw('true') : this.complete(undefined, limit));
+    } else await this.kept.evict(complete);
+    for (const side of this.sides) await side.state.evict(complete);
   }
 
-  private complete(alias: string | undefined, limit: bigint): Sql {
+  private complete(limit: bigint): Sql {
     const column = this.node.close?.column ?? '';
     const type = this.node.keys.find((key) => key.name === column)?.type;
-    const name = alias === undefined ? ident(column) : ident(alias, column);
-    return sql`${name} <= ${timestamp(limit, type !== 'TIMESTAMP')}`;
+    return sql`${ident(column)} <= ${timestamp(limit, type !== 'TIMESTAMP')}`;
   }
 
   private watermarkOf(clock: Clock): bigint | undefined {
@@ -262,18 +270,18 @@ export class CogroupOperator implements Operator {
     const keys = this.keyNames.map((_, k) => this.keyText(k));
     const tables = this.sides.map((side) => side.state.name.text).join(', ');
     const rows = this.node.matters === undefined ? "the inputs' rows" : 'the rows that can still be among the first';
-    const restriction = this.onClose ? sql`WHERE ${this.complete('s', 0n)}` : this.semi('s');
+    const restriction = this.onClose ? sql`WHERE ${this.complete(0n)}` : this.semi('s');
     const statements = [sql`CREATE OR REPLACE TABLE ${this.fresh} AS ${this.body(restriction)}`];
     if (!this.onClose)
       statements.push(
-        sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.keyed ? this.partialDifference() : this.difference(this.kept)}`,
+        sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.keyed ? this.partialDifference() : this.difference(this.kept.name)}`,
       );
     return {
       title: `${this.node.title}, ${this.keyed ? `by ${keys.join(', ')}` : 'without a key: whatever an epoch brings, all of it is answered anew'}`,
       law: this.onClose
         ? 'Δout = the answer for the keys that the watermark completed'
         : `Δout = the answer for ${this.keyed ? 'the touched keys' : 'everything'} − what was kept of it`,
-      state: `${tables}: ${rows}${this.onClose ? '' : `; ${this.kept.text}: the last output`}`,
+      state: `${tables}: ${rows}${this.onClose ? '' : `; ${this.kept.name.text}: the last output`}`,
       bound: this.boundText(),
       sql: statements.map((statement) => statement.text),
     };

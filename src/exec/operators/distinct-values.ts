@@ -2,7 +2,7 @@ import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { AggregateNode } from '../../planner/plan-aggregate.ts';
 import { StateTable } from '../state.ts';
 import { sameKey } from '../weights.ts';
-import { deltaTable, stateTable, type OperatorContext } from './operator.ts';
+import { deltaTable, type OperatorContext } from './operator.ts';
 
 /**
  * count(DISTINCT x) over rows that are only added: the values that each group has had. Δcount = how many of an epoch's
@@ -27,7 +27,7 @@ export class DistinctValues {
     this.counts = node.calls.flatMap((call) => {
       if (call.distinct === undefined) return [];
       const name = `${node.id}$values of ${call.name}`;
-      const state = new StateTable(context.session, node.id, stateTable(name));
+      const state = new StateTable(context.session, node.id, name);
       return [{ ...call.distinct, partial: `${call.name}_0`, state, fresh: deltaTable(name) }];
     });
   }
@@ -68,6 +68,10 @@ export class DistinctValues {
       );
     }
     return added;
+  }
+
+  get states(): readonly StateTable[] {
+    return this.counts.map((count) => count.state);
   }
 
   async evict(condition: Sql): Promise<void> {

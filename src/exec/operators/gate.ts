@@ -1,5 +1,7 @@
 import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { GateNode } from '../../planner/plan-holding.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf } from '../checkpoint/memo.ts';
 import { consolidated } from '../weights.ts';
 import { HeldRows } from './held-rows.ts';
 import { HoldingOperator } from './holding.ts';
@@ -28,6 +30,14 @@ export class GateOperator extends HoldingOperator {
       node,
       node.input.columns.filter((column) => column.name === node.close.column),
     );
+  }
+
+  save(): Memo {
+    return { closedUpTo: instantMemo(this.closedUpTo) };
+  }
+
+  load(memo: Memo): void {
+    this.closedUpTo = instantOf(fields(memo)['closedUpTo']);
   }
 
   open(): Promise<void> {

@@ -3,7 +3,7 @@ import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { HoldingNode } from '../../planner/plan-holding.ts';
 import { StateTable } from '../state.ts';
 import { hiddenColumns } from './linear.ts';
-import { deltaTable, stateTable, type Operator, type OperatorContext } from './operator.ts';
+import { deltaTable, type Operator, type OperatorContext } from './operator.ts';
 
 /**
  * What an operator that holds rows back shares with its like: its input's rows in a state table (columns, what tells them
@@ -23,7 +23,7 @@ export class HeldRows {
     this.node = node;
     this.output = deltaTable(node.id);
     const weighted = node.input.appendOnly ? undefined : [...node.columns, ...extra];
-    this.state = new StateTable(context.session, node.id, stateTable(node.id), weighted);
+    this.state = new StateTable(context.session, node.id, node.id, { weighted });
   }
 
   get input(): Operator {

@@ -1,5 +1,7 @@
 import type { Sql } from '../../base/sql.ts';
 import type { HoldingNode } from '../../planner/plan-holding.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import type { StateTable } from '../state.ts';
 import type { HeldRows } from './held-rows.ts';
 import type { EpochClock, Explanation, Operator } from './operator.ts';
 
@@ -10,7 +12,13 @@ export abstract class HoldingOperator implements Operator {
 
   abstract open(): Promise<void>;
   abstract step(epoch: EpochClock): Promise<void>;
+  abstract save(): Memo;
+  abstract load(memo: Memo): void;
   abstract explain(): Explanation;
+
+  get tables(): readonly StateTable[] {
+    return [this.held.state];
+  }
 
   delta(): Sql {
     return this.held.output;

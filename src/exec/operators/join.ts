@@ -13,7 +13,6 @@ import {
   END_OF_TIME,
   LATENESS,
   least,
-  stateTable,
   passedBy,
   type EpochClock,
   type Explanation,
@@ -72,7 +71,7 @@ export class JoinOperator implements Operator {
       const name = `${this.node.id}$${i}`;
       const state =
         twin?.state ??
-        new StateTable(this.context.session, this.node.id, stateTable(name), weightedColumns(input, columns));
+        new StateTable(this.context.session, this.node.id, name, { weighted: weightedColumns(input, columns) });
       made.push({
         input,
         operator: this.context.operator(input.node),
@@ -97,6 +96,10 @@ export class JoinOperator implements Operator {
       b?.filter === undefined &&
       times[0] === times[1]
     );
+  }
+
+  get tables(): readonly StateTable[] {
+    return this.sides.filter((side) => side.twin === undefined).map((side) => side.state);
   }
 
   private get bounds(): JoinBounds | undefined {

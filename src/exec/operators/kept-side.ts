@@ -2,10 +2,11 @@ import { HIDDEN, type Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { KeptInput } from '../../planner/plan-cogroup.ts';
 import type { PlanNode } from '../../planner/plan.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
 import { inTime, keepLate } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { expanded } from '../weights.ts';
-import { anyLate, deltaTable, stateTable, type Operator, type OperatorContext } from './operator.ts';
+import { anyLate, deltaTable, type Operator, type OperatorContext } from './operator.ts';
 
 /**
  * An input that an operator keeps as a multiset: the columns that it reads and what it computes from them, this epoch's
@@ -46,7 +47,7 @@ export class KeptSide {
     ];
     const full = `${account}$${name}`;
     this.delta = deltaTable(full);
-    this.state = new StateTable(context.session, account, stateTable(full), this.weighted ? this.kept : undefined);
+    this.state = new StateTable(context.session, account, full, { weighted: this.weighted ? this.kept : undefined });
   }
 
   get weighted(): boolean {
@@ -60,6 +61,14 @@ export class KeptSide {
   /** The weight of a row of the delta or the state that stands under an alias. */
   weight(alias: string): Sql {
     return this.weighted ? ident(alias, HIDDEN.weight) : raw('CAST(1 AS BIGINT)');
+  }
+
+  save(): Memo {
+    return this.fresh;
+  }
+
+  load(memo: Memo | undefined): void {
+    this.fresh = memo === true;
   }
 
   async open(): Promise<void> {

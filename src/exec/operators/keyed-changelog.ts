@@ -4,7 +4,7 @@ import type { Clock } from '../../planner/plan-columns.ts';
 import type { ChangelogNode } from '../../planner/plan-sources.ts';
 import { tellingApart } from '../same-row.ts';
 import { StateTable } from '../state.ts';
-import { deltaTable, stateTable, type Explanation, type Operator, type OperatorContext } from './operator.ts';
+import { deltaTable, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 
 /** Of an epoch's last changes: whether it puts a row. */
 const PUT = '$put';
@@ -29,7 +29,7 @@ export class KeyedChangelogOperator implements Operator {
   constructor(context: OperatorContext, node: ChangelogNode) {
     this.context = context;
     this.node = node;
-    this.state = new StateTable(context.session, node.id, stateTable(node.id));
+    this.state = new StateTable(context.session, node.id, node.id);
   }
 
   async open(): Promise<void> {
@@ -47,10 +47,15 @@ export class KeyedChangelogOperator implements Operator {
     this.produced = (await this.run(this.changes())) > 0;
     if (!this.produced) return;
     if (found > 0) {
-      const gone = sql`SELECT 1 FROM ${this.oldTable} AS o WHERE NOT ${ident(SAME)} AND ${this.sameKey(raw('o'), this.state.name)}`;
-      await this.state.evict(sql`EXISTS (${gone})`);
+      const keys = this.node.key.map(({ name }) => name);
+      const names = join(keys.map((name) => ident(name)));
+      await this.state.remove(sql`(SELECT ${names} FROM ${this.oldTable} WHERE NOT ${ident(SAME)})`, keys);
     }
     await this.state.append(sql`SELECT ${this.columns()} FROM ${this.lastTable} AS l WHERE ${this.comes()}`);
+  }
+
+  get tables(): readonly StateTable[] {
+    return [this.state];
   }
 
   private get input(): Operator {

@@ -1,6 +1,8 @@
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { LookupNode } from '../../planner/plan-joins.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import type { StateTable } from '../state.ts';
 import { sameKey } from '../weights.ts';
 import { KeptSide } from './kept-side.ts';
 import {
@@ -32,6 +34,18 @@ export class LookupOperator implements Operator {
       sql: node.right.keys[i] ?? 'NULL',
     }));
     this.right = new KeptSide(context, node.id, node.right, 'r', extra);
+  }
+
+  get tables(): readonly StateTable[] {
+    return [this.right.state];
+  }
+
+  save(): Memo {
+    return this.right.save();
+  }
+
+  load(memo: Memo): void {
+    this.right.load(memo);
   }
 
   private get keys(): readonly string[] {

@@ -2,7 +2,10 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { MatchNode } from '../../planner/plan-joins.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf, items } from '../checkpoint/memo.ts';
 import { watchForLateRows } from '../late.ts';
+import type { StateTable } from '../state.ts';
 import { KeptSide } from './kept-side.ts';
 import {
   deltaTable,
@@ -42,6 +45,22 @@ export class MatchOperator implements Operator {
     this.context = context;
     this.node = node;
     this.sides = [new KeptSide(context, node.id, node.left, 'l'), new KeptSide(context, node.id, node.right, 'r')];
+  }
+
+  get tables(): readonly StateTable[] {
+    return this.sides.map((side) => side.state);
+  }
+
+  save(): Memo {
+    return { proved: this.proved.map(instantMemo), sides: this.sides.map((side) => side.save()) };
+  }
+
+  load(memo: Memo): void {
+    const saved = fields(memo);
+    this.sides.forEach((side, i) => {
+      this.proved[i] = instantOf(items(saved['proved'])[i]);
+      side.load(items(saved['sides'])[i]);
+    });
   }
 
   private get output(): Sql {

@@ -2,7 +2,9 @@ import { ident, sql, timestamp, type Sql } from '../../base/sql.ts';
 import { lateSources } from '../../planner/demand.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { PlanNode } from '../../planner/plan.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
 import type { Session } from '../session.ts';
+import type { StateTable } from '../state.ts';
 
 /** The watermark after the last record of all: everything closes. Microseconds, far beyond any TIMESTAMP. */
 export const END_OF_TIME = 2n ** 62n;
@@ -35,6 +37,11 @@ export interface Operator {
   /** The engine's clock from which on a step changes something though nothing comes; undefined: never, as it stands. */
   due?(): bigint | undefined;
   explain(): Explanation;
+  /** What it keeps between epochs: tables, and a value beside them. What it is given back, it goes on from. */
+  readonly tables?: readonly StateTable[];
+  save?(): Memo;
+  /** After `open`, when the tables are filled. */
+  load?(memo: Memo): void;
 }
 
 export interface EpochClock {
@@ -76,7 +83,6 @@ export interface OperatorContext {
 }
 
 export const deltaTable = (name: string): Sql => ident('delta', name);
-export const stateTable = (name: string): Sql => ident('state', name);
 
 /** Whether a source that comes through a node as it is has rows that may be late in this epoch. */
 export function anyLate(context: OperatorContext, node: PlanNode): boolean {

@@ -1,6 +1,8 @@
 import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { RetentionNode } from '../../planner/plan-holding.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf } from '../checkpoint/memo.ts';
 import { HeldRows } from './held-rows.ts';
 import { HoldingOperator } from './holding.ts';
 import { deltaTable, END_OF_TIME, type EpochClock, type Explanation, type OperatorContext } from './operator.ts';
@@ -36,6 +38,15 @@ export class RetentionOperator extends HoldingOperator {
 
   private get goes(): boolean {
     return this.node.until.length > 0;
+  }
+
+  save(): Memo {
+    return { clock: instantMemo(this.clock), next: instantMemo(this.next) };
+  }
+
+  load(memo: Memo): void {
+    this.clock = instantOf(fields(memo)['clock']);
+    this.next = instantOf(fields(memo)['next']);
   }
 
   open(): Promise<void> {

@@ -2,6 +2,8 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, timestamp, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { SessionNode } from '../../planner/plan-windows.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf } from '../checkpoint/memo.ts';
 import { inTime, keepLate, watchForLateRows } from '../late.ts';
 import { tellingApart } from '../same-row.ts';
 import { StateTable } from '../state.ts';
@@ -12,7 +14,6 @@ import {
   anyLate,
   deltaTable,
   END_OF_TIME,
-  stateTable,
   type EpochClock,
   type Explanation,
   type Operator,
@@ -45,7 +46,19 @@ export class SessionOperator implements Operator {
     this.context = context;
     this.node = node;
     this.weighted = !node.input.appendOnly;
-    this.state = new StateTable(context.session, node.id, stateTable(node.id));
+    this.state = new StateTable(context.session, node.id, node.id);
+  }
+
+  get tables(): readonly StateTable[] {
+    return [this.state];
+  }
+
+  save(): Memo {
+    return { closedUpTo: instantMemo(this.closedUpTo) };
+  }
+
+  load(memo: Memo): void {
+    this.closedUpTo = instantOf(fields(memo)['closedUpTo']);
   }
 
   private get onClose(): boolean {
@@ -163,8 +176,15 @@ export class SessionOperator implements Operator {
       const rows = await this.run(sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.changes()}`);
       this.produced = rows > 0;
     }
-    if (met) await this.state.evict(sql`rowid IN (SELECT s.rowid ${this.within()})`);
+    if (met) await this.state.remove(this.metSessions(), [...this.keyNames, '$start', '$end']);
     await this.state.append(this.keeping());
+  }
+
+  /** The sessions that what arrived reached. */
+  private metSessions(): Sql {
+    const keys = this.keyNames.map((name) => ident(name));
+    const session = [sql`${OLD_START} AS ${START}`, sql`${OLD_END} AS ${END}`];
+    return sql`(SELECT DISTINCT ${join([...keys, ...session])} FROM ${this.fresh} WHERE ${OLD_END} IS NOT NULL)`;
   }
 
   private keeping(): Sql {

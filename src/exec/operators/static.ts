@@ -1,19 +1,25 @@
-import { ident, raw, sql, type Sql } from '../../base/sql.ts';
+import { raw, sql, type Sql } from '../../base/sql.ts';
 import type { StaticNode } from '../../planner/plan-sources.ts';
+import { StateTable } from '../state.ts';
 import { END_OF_TIME, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 
 /** static: a table that does not change while the stream runs, read once at the start. Δout = ∅, and no operator asks. */
 export class StaticOperator implements Operator {
   readonly node: StaticNode;
-  private readonly context: OperatorContext;
+  private readonly table: StateTable;
 
   constructor(context: OperatorContext, node: StaticNode) {
-    this.context = context;
     this.node = node;
+    this.table = new StateTable(context.session, node.id, node.id, {}, 'static');
+  }
+
+  /** A run that resumes has it as it was: what the state was made of. */
+  get tables(): readonly StateTable[] {
+    return [this.table];
   }
 
   async open(): Promise<void> {
-    await this.context.session.run(this.node.id, sql`CREATE OR REPLACE TABLE ${this.delta()} AS ${raw(this.node.sql)}`);
+    await this.table.replace(raw(this.node.sql));
   }
 
   step(): Promise<void> {
@@ -21,7 +27,7 @@ export class StaticOperator implements Operator {
   }
 
   delta(): Sql {
-    return ident('static', this.node.id);
+    return this.table.name;
   }
 
   hasRows(): boolean {

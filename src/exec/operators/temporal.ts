@@ -2,7 +2,10 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import type { Clock } from '../../planner/plan-columns.ts';
 import type { TemporalNode, TimedInput } from '../../planner/plan-joins.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields, instantMemo, instantOf, items } from '../checkpoint/memo.ts';
 import { inTime, keepLate, watchForLateRows } from '../late.ts';
+import type { StateTable } from '../state.ts';
 import { consolidated, sameKey } from '../weights.ts';
 import { KeptSide } from './kept-side.ts';
 import {
@@ -48,6 +51,27 @@ export class TemporalOperator implements Operator {
       new KeptSide(context, node.id, input, name, node.keys.map((column, i) => ({ column: { ...column, name: `$k${i}` }, sql: input.keys[i] ?? 'NULL' }))); // prettier-ignore
     this.left = side(node.left, 'l');
     this.right = side(node.right, 'r');
+  }
+
+  get tables(): readonly StateTable[] {
+    return [this.left.state, this.right.state];
+  }
+
+  save(): Memo {
+    return {
+      passed: instantMemo(this.passed),
+      settled: instantMemo(this.settled),
+      unseen: this.unseen,
+      sides: [this.left.save(), this.right.save()],
+    };
+  }
+
+  load(memo: Memo): void {
+    const saved = fields(memo);
+    this.passed = instantOf(saved['passed']);
+    this.settled = instantOf(saved['settled']);
+    this.unseen = Number(saved['unseen']);
+    [this.left, this.right].forEach((side, i) => side.load(items(saved['sides'])[i]));
   }
 
   private get closes(): boolean {
@@ -190,7 +214,7 @@ export class TemporalOperator implements Operator {
     // Looking for superseded versions reads them all: so only when there are half as many new ones.
     if (this.unseen * 3 < this.right.state.rows && limit < END_OF_TIME / 2n) return;
     this.unseen = 0;
-    await this.right.state.evict(this.superseded(limit));
+    await this.right.state.prune(this.superseded(limit));
   }
 
   private superseded(limit: bigint): Sql {

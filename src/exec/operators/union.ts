@@ -2,6 +2,8 @@ import { HIDDEN } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { identityColumns } from '../../planner/demand.ts';
 import type { UnionNode } from '../../planner/plan-select.ts';
+import type { Memo } from '../checkpoint/manifest.ts';
+import { fields } from '../checkpoint/memo.ts';
 import { LinearOperator } from './linear.ts';
 import { LATENESS, type EpochClock, type Explanation, type Operator, type OperatorContext } from './operator.ts';
 
@@ -13,6 +15,15 @@ export class UnionOperator extends LinearOperator {
   constructor(context: OperatorContext, node: UnionNode) {
     super(context);
     this.node = node;
+  }
+
+  /** Static tables are over after the first epoch. */
+  save(): Memo {
+    return { epochs: this.epochs };
+  }
+
+  load(memo: Memo): void {
+    this.epochs = Number(fields(memo)['epochs']);
   }
 
   protected inputs(): readonly Operator[] {
