@@ -8,7 +8,7 @@ import type { JsonEvent } from './engine-process.ts';
 import { bids } from './input.ts';
 import { dumpTopic, SlowProducer } from './kafka-topic.ts';
 import type { Plan, Round } from './round.ts';
-import { runToEnd, type Story } from './run.ts';
+import { RunFailure, runToEnd, type Story } from './run.ts';
 import { flags } from './workload.ts';
 
 const SQL = join(import.meta.dirname, 'workloads');
@@ -42,6 +42,7 @@ export async function playKafkaRound(broker: TestBroker, seed: number, plan: Pla
     for (const [name, each] of Object.entries({ want, got })) await dumpTopic(broker, `${topic}-${name}`, each, 'topic');
     found.push(...(await differences(want, got)));
   } catch (error) {
+    if (error instanceof RunFailure) story = error.story;
     found.push(error instanceof Error ? error.message : String(error));
   }
   if (found.length === 0) rmSync(folder, { recursive: true, force: true });

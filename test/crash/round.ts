@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Random } from '../fuzz/random.ts';
 import { differences } from './compare.ts';
 import { anyDisturbances, everyPoint, shown, type Disturbance } from './disturbance.ts';
-import { runToEnd, type Story } from './run.ts';
+import { RunFailure, runToEnd, type Story } from './run.ts';
 import type { Workload } from './workload.ts';
 
 export interface Round {
@@ -34,6 +34,7 @@ export async function playRound(workload: Workload, seed: number, plan: Plan): P
     story = await runToEnd({ ...workload, folder: got }, disturbances, { startMs });
     found.push(...(await differences(want, got)));
   } catch (error) {
+    if (error instanceof RunFailure) story = error.story;
     found.push(error instanceof Error ? error.message : String(error));
   }
   if (found.length === 0) rmSync(folder, { recursive: true, force: true });
@@ -65,8 +66,7 @@ export function report(round: Round): string {
   return [
     `${head}: DIFFERENT`,
     ...round.differences.map((each) => `  ${each}`),
-    `  disturbed by: ${round.disturbances.map(shown).join(' ')}`,
     `  folder: ${round.folder}`,
-    `  again: npm run torture -- --rounds 1 --workload ${workload} --seed ${seed}`,
+    `  again: npm run torture -- --rounds 1 --workload ${workload} --seed ${seed} --plan '${round.disturbances.map(shown).join(' ')}'`,
   ].join('\n');
 }

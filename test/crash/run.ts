@@ -28,6 +28,16 @@ export interface Story {
   readonly startMs: number;
 }
 
+/** A start that ended as none may. */
+export class RunFailure extends Error {
+  readonly story: Story;
+
+  constructor(message: string, story: Story) {
+    super(message);
+    this.story = story;
+  }
+}
+
 export const RESULTS = 'results.duckdb';
 
 export const argumentsOf = ({ file, flags }: Command): readonly string[] => [
@@ -67,7 +77,7 @@ export async function runToEnd(
       story.kills++;
       if (disturbance.kind === 'fault' && !engine.signals.includes('SIGKILL')) story.fired.push(disturbance.point);
     } else if (ending.code !== 0) {
-      throw new Error(failure(ending, seen.error, story.starts, disturbance));
+      throw new RunFailure(failure(ending, seen.error, story.starts, disturbance), { ...story, startMs: 0 });
     } else if (seen.interrupted && !seen.complete) {
       story.stops++;
     } else {
