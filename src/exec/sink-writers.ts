@@ -1,6 +1,6 @@
 import type { SinkContext, SinkWriter } from '../base/connector.ts';
 import type { Fault } from '../base/fault.ts';
-import type { RunEvent } from '../base/run.ts';
+import type { Progress, RunEvent } from '../base/run.ts';
 import { ident, raw, sql } from '../base/sql.ts';
 import type { Plan, SinkTarget } from '../planner/plan.ts';
 import { sinkRows } from './changelog.ts';
@@ -24,8 +24,7 @@ export interface SinkWritersHost {
 /** The sinks of a run: each epoch's rows are staged before it is committed, and published after. */
 export class SinkWriters {
   private readonly host: SinkWritersHost;
-  /** What a sink waits for, by its name. */
-  readonly notices: Record<string, string | undefined> = {};
+  private readonly notices = new Map<string, string | undefined>();
   /** What of the last epoch was not published. */
   private readonly behind: { epoch: number; target: SinkTarget; writer: SinkWriter }[] = [];
   private readonly ended = new AbortController();
@@ -53,6 +52,11 @@ export class SinkWriters {
       await this.stageOne(epoch, target, writer);
       await writer.publish(epoch);
     }
+  }
+
+  /** What each sink waits for. */
+  progress(): Progress['sinks'] {
+    return this.sinks.map(({ target: { name } }) => ({ name, notice: this.notices.get(name) }));
   }
 
   async stage(epoch: number): Promise<void> {
@@ -93,7 +97,7 @@ export class SinkWriters {
       fresh,
       job: this.host.job,
       ...(resume === undefined ? {} : { resume: { epoch: resume } }),
-      notice: (message) => (this.notices[target.name] = message),
+      notice: (message) => void this.notices.set(target.name, message),
       signal: this.ended.signal,
       run: async (statement) => {
         await session.run('sink', statement);

@@ -79,6 +79,8 @@ function columnsNamed({ columns }: Target, names: readonly string[]): readonly C
   });
 }
 
-/** A path is no pattern: what would be one in it is escaped. */
 const parquet = (folder: string, { path }: FileReference): Sql =>
-  sql`read_parquet(${joinPath(folder, path).replace(/[[\]*?]/g, '[$&]')})`;
+  sql`read_parquet(${noPattern(joinPath(folder, path))})`;
+
+/** A path as DuckDB's readers take it: what would be a pattern in it is escaped. */
+export const noPattern = (path: string): string => path.replace(/[[\]*?]/g, '[$&]');
