@@ -93,6 +93,8 @@ export interface SourceResume {
     readonly position: number;
     /** The `ordinal` of the chunk that ended at the position. */
     readonly ordinal?: number | undefined;
+    /** `PartitionState.end` at that time: a file that is gone is no loss where it was read to its end. */
+    readonly end?: number | undefined;
   }[];
 }
 

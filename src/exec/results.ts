@@ -9,17 +9,30 @@ import { AggregateOperator } from './operators/aggregate.ts';
 import type { Operator } from './operators/operator.ts';
 import type { TableOperator } from './operators/table.ts';
 import type { DeadLetter } from './decode/plan.ts';
-import { meta, metaTables } from './results-schema.ts';
+import { changesOf, meta, metaTables } from './results-schema.ts';
 import { micros } from './windows.ts';
+
+/** What was read of a partition in an epoch. `check`: see `Chunk.check`. */
+export interface EpochRange {
+  readonly source: string;
+  readonly partition: string;
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+  readonly check: { readonly crc: number; readonly bytes: number } | undefined;
+}
 
 /** What an epoch leaves in the results database beside the views' rows. */
 export interface EpochRecord {
   readonly epoch: number;
   readonly clock: bigint;
-  readonly ranges: readonly { source: string; partition: string; from: number; to: number; records: number }[];
+  /** The input has ended, and everything closes. */
+  readonly closing: boolean;
+  readonly ranges: readonly EpochRange[];
   /** Of all partitions, after the epoch. */
   readonly offsets: readonly { source: string; partition: string; position: number }[];
-  readonly watermarks: readonly { source: string; watermark: bigint | undefined }[];
+  /** As shown; and as announced to the operators, which at the end of the input is beyond any time. */
+  readonly watermarks: readonly { source: string; watermark: bigint | undefined; announced: bigint | undefined }[];
   readonly rows: number;
   readonly dead: readonly (DeadLetter & { source: string; partitionName: string })[];
   /** Partition names by source and index, for the late rows of the staging table; empty where there are none. */
@@ -55,6 +68,8 @@ export class Results {
   private readonly connection: DuckConnection;
   private tables: readonly ViewTable[] = [];
   private userTables: readonly TableOperator[] = [];
+  /** The last epoch that no recovery will need the log of, when that is new. */
+  forgettable: number | undefined;
 
   constructor(connection: DuckConnection) {
     this.connection = connection;
@@ -80,6 +95,17 @@ export class Results {
     await this.connection.run(sql`COMMIT`);
   }
 
+  /** Goes on with the tables that are there. */
+  async resume(
+    plan: Plan,
+    operator: (view: MaterializedView) => Operator,
+    userTables: readonly TableOperator[],
+  ): Promise<void> {
+    this.tables = plan.views.map((view) => viewTable(view, operator(view)));
+    this.userTables = userTables;
+    return Promise.resolve();
+  }
+
   private async create(table: ViewTable): Promise<void> {
     const { view } = table;
     const columns: Column[] = view.columns.map(({ name, type }) => ({ name, type }));
@@ -102,6 +128,9 @@ export class Results {
   private async createUserTable({ node }: TableOperator): Promise<void> {
     const definitions = node.columns.map((column) => sql`${ident(column.name)} ${raw(column.type)}`);
     await this.connection.run(sql`CREATE TABLE ${ident('res', 'main', node.name)} (${join(definitions)})`);
+    await this.connection.run(
+      sql`CREATE TABLE ${changesOf(node.name)} (${join(definitions)}, "$n" BIGINT, "$epoch" BIGINT)`,
+    );
     await this.connection.run(sql`INSERT INTO ${meta('tables')} VALUES (${node.name}, ${list(node.key.map(literal))})`);
   }
 
@@ -110,10 +139,11 @@ export class Results {
     await this.connection.run(sql`BEGIN`);
     try {
       for (const table of this.tables) if (table.operator.hasRows()) await this.apply(table);
-      for (const table of this.userTables) if (table.hasRows()) await this.applyUserTable(table);
+      for (const table of this.userTables) if (table.hasRows()) await this.applyUserTable(table, record.epoch);
       await this.writeDead(record);
       if (record.lateSources.length > 0) await this.writeLate(record);
       await this.connection.run(sql`INSERT INTO ${meta('epochs')} ${recordRow(record)}`);
+      if (this.forgettable !== undefined) await this.forget(this.forgettable);
       await this.connection.run(sql`COMMIT`);
     } catch (error) {
       await this.connection.run(sql`ROLLBACK`).catch(() => undefined);
@@ -121,9 +151,21 @@ export class Results {
     }
   }
 
-  private applyUserTable(table: TableOperator): Promise<void> {
+  /** The log of these epochs is of no use to a recovery any more. The last thousand stay to be looked at. */
+  private async forget(epoch: number): Promise<void> {
+    this.forgettable = undefined;
+    await this.connection.run(sql`DELETE FROM ${meta('epochs')} WHERE epoch <= ${epoch - KEPT_EPOCHS}`);
+    for (const { node } of this.userTables)
+      await this.connection.run(sql`DELETE FROM ${changesOf(node.name)} WHERE "$epoch" <= ${epoch}`);
+  }
+
+  private async applyUserTable(table: TableOperator, epoch: number): Promise<void> {
     const { name, columns } = table.node;
-    return applyChanges(this.connection, ident('res', 'main', name), columns, table.delta());
+    const names = join(columns.map((column) => ident(column.name)));
+    await this.connection.run(
+      sql`INSERT INTO ${changesOf(name)} SELECT ${names}, CAST("$n" AS BIGINT), ${epoch} FROM ${table.delta()}`,
+    );
+    await applyChanges(this.connection, ident('res', 'main', name), columns, table.delta());
   }
 
   private async apply(table: ViewTable): Promise<void> {
@@ -222,6 +264,7 @@ export class Results {
 }
 
 const ROWS_A_STATEMENT = 500;
+const KEPT_EPOCHS = 1000;
 
 const besideName = (view: MaterializedView): string => `rows of ${view.name}`;
 
@@ -257,16 +300,16 @@ function keyType(operator: Operator, name: string): string {
 function recordRow(record: EpochRecord): Sql {
   const ranges = record.ranges.map(
     (range) =>
-      sql`{'source': ${range.source}, 'partition': ${range.partition}, 'from': ${range.from}::BIGINT, 'to': ${range.to}::BIGINT, 'records': ${range.records}::BIGINT}`,
+      sql`{'source': ${range.source}, 'partition': ${range.partition}, 'from': ${range.from}::BIGINT, 'to': ${range.to}::BIGINT, 'records': ${range.records}::BIGINT, 'crc32': ${range.check?.crc ?? null}::UINTEGER, 'bytes': ${range.check?.bytes ?? null}::BIGINT}`,
   );
   const offsets = record.offsets.map(
     (at) => sql`{'source': ${at.source}, 'partition': ${at.partition}, 'position': ${at.position}::BIGINT}`,
   );
   const watermarks = record.watermarks.map(
     (at) =>
-      sql`{'source': ${at.source}, 'watermark': ${at.watermark === undefined ? literal(null) : timestamp(at.watermark)}}`,
+      sql`{'source': ${at.source}, 'watermark': ${at.watermark === undefined ? literal(null) : timestamp(at.watermark)}, 'announced': ${at.announced ?? null}::BIGINT}`,
   );
-  return sql`SELECT ${record.epoch}, now()::TIMESTAMP, ${timestamp(record.clock)}, ${record.rows}, ${list(ranges)}, ${list(offsets)}, ${list(watermarks)}, ${record.decodeMs.toFixed(3)}::DOUBLE, ${record.runMs.toFixed(3)}::DOUBLE`;
+  return sql`SELECT ${record.epoch}, now()::TIMESTAMP, ${timestamp(record.clock)}, ${record.closing}, ${record.rows}, ${list(ranges)}, ${list(offsets)}, ${list(watermarks)}, ${record.decodeMs.toFixed(3)}::DOUBLE, ${record.runMs.toFixed(3)}::DOUBLE`;
 }
 
 const list = (items: readonly Sql[]): Sql => sql`[${join(items)}]`;

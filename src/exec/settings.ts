@@ -17,7 +17,7 @@ export class Settings {
   batchIntervalMs: number;
   maxBatchRows: number;
   checkpointIntervalMs: number;
-  private timeZone = 'UTC';
+  timeZone = 'UTC';
   private readonly given: Given;
   private readonly connection: DuckConnection;
   private readonly tables: Tables;

@@ -132,6 +132,21 @@ export class Tables implements TableService {
     }
   }
 
+  /** Where a run goes on: the tables hold what the results have of them, whatever the file says to do with them at its start. */
+  async refill(): Promise<void> {
+    const all = [...this.states];
+    // Deleted and inserted in one transaction, a key would be there twice to DuckDB.
+    for (const [name] of all.toReversed()) await this.connection.run(sql`DELETE FROM ${ident('tables', name)}`);
+    for (const [name, state] of all) {
+      const columns = names(state.columns);
+      await this.connection.run(
+        sql`INSERT INTO ${ident('tables', name)} (${columns}) SELECT ${columns} FROM ${ident('res', 'main', name)}`,
+      );
+      state.fresh = false;
+    }
+    await this.settle();
+  }
+
   /** The epoch has its deltas: changes count anew. */
   async settle(): Promise<void> {
     for (const [name, state] of this.states) {

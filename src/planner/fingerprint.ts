@@ -20,9 +20,10 @@ const NOT_OF_THE_MEANING = new Set(['id', 'demand', 'plan', 'written', 'text']);
 /** Names that planning numbers in the order of the file. */
 const NUMBERED = /\$[a-z]+\d+/g;
 
-export function identify(plan: Plan): Identity {
+/** `timeZone`: of the run, which says what a local time is. */
+export function identify(plan: Plan, timeZone: string): Identity {
   const prints = new Map<PlanNode, string>();
-  for (const node of inOrder(rootsOf(plan))) prints.set(node, fingerprint(node, prints));
+  for (const node of inOrder(rootsOf(plan))) prints.set(node, fingerprint(node, prints, timeZone));
   const print = (node: PlanNode): string => prints.get(node) ?? '';
   const view = (node: PlanNode): string | undefined => plan.views.find((each) => each.node === node)?.name;
   return {
@@ -47,7 +48,7 @@ export function identify(plan: Plan): Identity {
 }
 
 /** Of what a node computes: its own part, and the fingerprints of its inputs. */
-function fingerprint(node: PlanNode, known: ReadonlyMap<PlanNode, string>): string {
+function fingerprint(node: PlanNode, known: ReadonlyMap<PlanNode, string>, timeZone: string): string {
   const inputs = new Set<unknown>(inputsOf(node));
   const text = JSON.stringify(node, (name, value: unknown) => {
     if (value !== node && inputs.has(value)) return known.get(value as PlanNode);
@@ -56,7 +57,7 @@ function fingerprint(node: PlanNode, known: ReadonlyMap<PlanNode, string>): stri
     return typeof value === 'bigint' ? `${value}n` : value;
   });
   const names = new Map<string, string>();
-  return hash([text.replace(NUMBERED, (found) => renamed(names, found))]);
+  return hash([timeZone, text.replace(NUMBERED, (found) => renamed(names, found))]);
 }
 
 /** `$in7` is the third name of its kind, whatever its number: `$in#3`. Names that a node itself numbers stay as they are. */

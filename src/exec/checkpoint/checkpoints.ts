@@ -127,7 +127,7 @@ export class Checkpoints {
     const described = await connection.rows(sql`DESCRIBE ${pinned.table}`);
     const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
     const whole = pinned.whole || before === undefined;
-    const rows = whole ? sql`SELECT * FROM ${pinned.table}` : pinned.added;
+    const rows = !whole ? pinned.added : pinned.rows === 0 ? undefined : sql`SELECT * FROM ${pinned.table}`;
     const file = rows === undefined ? undefined : await this.file(`${at.file}.parquet`, sql`SELECT ${storedColumns(columns)} FROM (${rows})`); // prettier-ignore
     const gone = whole || pinned.gone === undefined ? undefined : await this.file(`${at.file}-gone.parquet`, await this.stored(pinned.gone)); // prettier-ignore
     for (const each of [file, gone]) {

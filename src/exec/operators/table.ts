@@ -40,6 +40,13 @@ export class TableOperator implements Operator {
     this.rows = made > 0;
   }
 
+  /** The changes of an epoch that is done again, from where they were kept. */
+  async takeLogged(log: Sql, columns: readonly string[], epoch: number): Promise<void> {
+    await this.take(
+      sql`SELECT ${join(columns.map((name) => ident(name)))}, "$n" FROM ${log} WHERE "$epoch" = ${epoch}`,
+    );
+  }
+
   step(): Promise<void> {
     return Promise.resolve();
   }
