@@ -30,9 +30,9 @@ export interface JobHost {
   readonly disk: Disk;
   readonly fault: Fault;
   /** A connection with the results database attached as `res`. */
-  attach(db: string): Promise<DuckConnection>;
-  connect(): Promise<DuckConnection>;
-  emit(event: RunEvent): void;
+  readonly attach: (db: string) => Promise<DuckConnection>;
+  readonly connect: () => Promise<DuckConnection>;
+  readonly emit: (event: RunEvent) => void;
 }
 
 /** Where the results of a run are: with a state folder, never in memory alone. */

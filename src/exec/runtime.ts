@@ -53,7 +53,7 @@ export interface RuntimeHost {
   readonly now: () => number;
   /** Sources are not kept together by event time: whoever feeds them decides. */
   readonly pollAll: boolean;
-  emit(event: RunEvent): void;
+  readonly emit: (event: RunEvent) => void;
 }
 
 /** What a run writes. */

@@ -18,7 +18,7 @@ export interface CheckpointsHost {
   readonly intervalMs: number;
   readonly keep: number;
   readonly fault: Fault;
-  emit(event: RunEvent): void;
+  readonly emit: (event: RunEvent) => void;
 }
 
 /** All of a manifest but the state, as it is between two epochs. */
