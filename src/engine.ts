@@ -201,7 +201,7 @@ class StreamEngine implements Engine {
     let runtime: Runtime | undefined;
     try {
       const job = await Job.find({
-        options: given,
+        options: { ...given, checkpointIntervalMs: this.settings.checkpointIntervalMs },
         plan,
         identity,
         fault,

@@ -143,8 +143,8 @@ export class StateTable {
   /** It is as a checkpoint has it, whose segments have so many rows. */
   restored(rows: number, segments: number, segmentRows: number): void {
     this.rows = rows;
-    this.dead = 0;
-    this.journal.restored(rows);
+    this.dead = segmentRows - rows;
+    this.journal.restored(rows, segmentRows);
     this.journal.written(segments, segmentRows);
   }
 
