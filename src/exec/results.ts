@@ -71,6 +71,8 @@ export class Results {
   private readonly connection: DuckConnection;
   private tables: readonly ViewTable[] = [];
   private userTables: readonly TableOperator[] = [];
+  /** Epochs were done again: the operators may hold doubles with other last bits than the tables. */
+  again = false;
   /** The last epoch that no recovery will need the log of, when that is new. */
   forgettable: number | undefined;
 
@@ -209,7 +211,7 @@ export class Results {
         (column, i) => sql`${sources[i] ?? ident(column.name)} AS ${ident(column.name)}`,
       );
       const changes = sql`(SELECT ${join(renamed)}, "$n" FROM ${delta})`;
-      return applyChanges(this.connection, table.table, view.columns, changes);
+      return applyChanges(this.connection, table.table, view.columns, changes, this.again);
     }
     if (!table.live) {
       await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta}`);

@@ -149,6 +149,7 @@ export class Runtime {
       this.over = epoch.closing;
     }
     await tables.refill();
+    this.opened.results.again = recovery.epochs.length > 0;
     this.begun = recovery.last >= 0 && added.size === 0;
     fault('recovery-done');
     const seconds = (performance.now() - started) / 1000;
