@@ -40,7 +40,8 @@ export class StateJournal {
   /** Whether changes are noted; else the next checkpoint writes all. */
   private noting = false;
   private dirty = true;
-  private next = 0;
+  /** The number of the row that comes next. */
+  next = 0;
   private mark = 0;
   private conditions: string[] = [];
   private generation = 0;
@@ -78,9 +79,10 @@ export class StateJournal {
     if (rows > 0) this.dirty = true;
   }
 
-  restored(rows: number): void {
-    this.next = rows;
-    this.mark = rows;
+  /** What was written of it is in it again: so many rows, of which `rows` are left. */
+  restored(rows: number, written: number): void {
+    this.next = written;
+    this.mark = written;
     this.dirty = false;
     this.noting = rows > SMALL_ROWS;
   }
