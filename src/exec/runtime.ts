@@ -108,7 +108,7 @@ export class Runtime {
         },
         signal: this.ended.signal,
         ...(state !== undefined && {
-          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined })) },
+          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
         }),
         ...(host.onGap === 'skip' && {
           skipped: (partition, from, to) =>
