@@ -10,6 +10,7 @@ import type { Operator } from './operators/operator.ts';
 import type { TableOperator } from './operators/table.ts';
 import type { DeadLetter } from './decode/plan.ts';
 import { changesOf, meta, metaTables } from './results-schema.ts';
+import { ResultsUpkeep } from './results-upkeep.ts';
 import { micros } from './windows.ts';
 
 /** What was read of a partition in an epoch. `check`: see `Chunk.check`. */
@@ -66,6 +67,7 @@ interface KeyColumn {
  */
 export class Results {
   private readonly connection: DuckConnection;
+  private readonly upkeep: ResultsUpkeep;
   private tables: readonly ViewTable[] = [];
   private userTables: readonly TableOperator[] = [];
   /** The last epoch that no recovery will need the log of, when that is new. */
@@ -73,6 +75,7 @@ export class Results {
 
   constructor(connection: DuckConnection) {
     this.connection = connection;
+    this.upkeep = new ResultsUpkeep(connection);
   }
 
   /** Makes the tables of the views and the user's, empty, and the record's. */
@@ -149,6 +152,7 @@ export class Results {
       await this.connection.run(sql`ROLLBACK`).catch(() => undefined);
       throw error;
     }
+    await this.upkeep.committed();
   }
 
   /** The log of these epochs is of no use to a recovery any more. The last thousand stay to be looked at. */
