@@ -48,6 +48,8 @@ export interface EngineHost {
   readonly fault?: Fault;
   /** The disk of the state folder, in place of the real one. */
   readonly disk?: Disk;
+  /** The rows of a state table above which checkpoints write what changed of it, and not the whole. */
+  readonly journalFrom?: number;
 }
 
 /**
@@ -119,7 +121,7 @@ class StreamEngine implements Engine {
 
   constructor(parts: Parts) {
     this.parts = parts;
-    this.session = new Session(parts.connection);
+    this.session = new Session(parts.connection, parts.host.journalFrom);
     this.settings = new Settings(parts.options, parts.connection, parts.tables);
   }
 
