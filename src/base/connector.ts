@@ -93,6 +93,8 @@ export interface SourceResume {
     readonly position: number;
     /** The `ordinal` of the chunk that ended at the position. */
     readonly ordinal?: number | undefined;
+    /** `PartitionState.end` at that time: a file that is gone is no loss where it was read to its end. */
+    readonly end?: number | undefined;
   }[];
 }
 
@@ -225,6 +227,8 @@ export interface SinkConnector {
    * to set so that it does. Absent: it takes rows that are only ever added.
    */
   changelog?(options: OptionValues): 'of changes' | 'always' | { readonly hint: string };
+  /** Whether a PRIMARY KEY of the sink means something to it. */
+  readonly keyed?: boolean;
   plan(declaration: SinkDeclaration): SinkPlan;
 }
 
@@ -232,6 +236,8 @@ export interface SinkDeclaration {
   readonly name: string;
   /** Of the rows that it will be given. */
   readonly columns: readonly Column[];
+  /** The names of the columns of its PRIMARY KEY, as the columns are spelled; absent or empty where it declares none. */
+  readonly primaryKey?: readonly string[];
   readonly options: OptionValues;
   readonly span: Span;
   readonly cwd: string;

@@ -77,6 +77,8 @@ export interface Progress {
   /** Over the last seconds. */
   readonly rowsPerSecond: number;
   readonly sources: readonly SourceProgress[];
+  /** What a sink waits for: 'waiting for …'; undefined when all is well. */
+  readonly sinks: readonly { readonly name: string; readonly notice: string | undefined }[];
 }
 
 export interface RunSummary {

@@ -1,4 +1,5 @@
 import type { Chunk, PartitionState, SourceReader } from '../base/connector.ts';
+import type { SourceState } from './checkpoint/manifest.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { SourceProgress } from '../base/run.ts';
 import { raw, type Sql } from '../base/sql.ts';
@@ -71,6 +72,46 @@ export class SourceRun {
   }
 
   private readonly committed = new Map<number, number>();
+  private readonly ordinals = new Map<number, number>();
+
+  /** The watermark that was announced last, microseconds. */
+  get watermark(): bigint | undefined {
+    return this.announced;
+  }
+
+  /** Where it stands between two epochs. `fingerprint`: of what it reads. */
+  save(fingerprint: string): SourceState {
+    const { rows, late, dead } = this.counts;
+    return {
+      name: this.name, fingerprint, watermark: this.announced === undefined ? null : String(this.announced),
+      rows, late, deadLetters: dead,
+      partitions: this.reader.partitions.map((partition, index) => {
+        const { greatest, initial } = this.clockOf(index);
+        return {
+          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null, end: partition.end ?? null,
+          greatest: greatest === undefined ? null : String(greatest), initial,
+        };
+      }),
+    }; // prettier-ignore
+  }
+
+  /** Goes on from where it stood; its reader was told the same. */
+  load(state: SourceState): void {
+    this.announced = state.watermark === null ? undefined : BigInt(state.watermark);
+    Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters });
+    for (const [index, { position, ordinal, greatest, initial }] of state.partitions.entries()) {
+      const seen = greatest === null ? undefined : BigInt(greatest);
+      this.clocks[index] = { greatest: seen, first: undefined, activeAt: Date.now(), initial };
+      if (position !== initial) this.committed.set(index, position);
+      if (ordinal !== null) this.ordinals.set(index, ordinal);
+    }
+  }
+
+  /** The watermark of an epoch that is done again is the one that it had. */
+  announce(watermark: bigint | undefined): bigint | undefined {
+    this.announced = watermark ?? this.announced;
+    return this.announced;
+  }
 
   /** Where each partition stands after the epochs so far, which is behind what has been polled ahead. */
   committedOffsets(): readonly { source: string; partition: string; position: number }[] {
@@ -78,6 +119,14 @@ export class SourceRun {
       const position = this.committed.get(index);
       return position === undefined ? [] : [{ source: this.name, partition: partition.name, position }];
     });
+  }
+
+  /** Where each partition stands, also those of which no epoch has taken anything yet. */
+  positions(): readonly { readonly name: string; readonly position: number }[] {
+    return this.reader.partitions.map(({ name }, index) => ({
+      name,
+      position: this.committed.get(index) ?? this.clockOf(index).initial,
+    }));
   }
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
@@ -96,7 +145,7 @@ export class SourceRun {
     if (this.operator.node.eventTime === undefined || this.reader.peek === undefined) return;
     for (const [index, partition] of this.reader.partitions.entries()) {
       this.clockOf(index);
-      if (partition.done) continue;
+      if (partition.done || this.clockOf(index).greatest !== undefined) continue;
       const chunk = await this.reader.peek(index);
       if (chunk === undefined) continue;
       const table = deltaTable(`${this.operator.node.id}$peek`);
@@ -154,6 +203,7 @@ export class SourceRun {
     for (const chunk of chunks) {
       this.clockOf(chunk.partition).activeAt = now;
       this.committed.set(chunk.partition, chunk.to);
+      if (chunk.ordinal !== undefined) this.ordinals.set(chunk.partition, chunk.ordinal);
     }
     const ended = this.reader.partitions.every((_, index) => this.finished(index));
     const reached = ended ? END_OF_TIME : this.slowest(now)?.watermark;

@@ -20,9 +20,10 @@ const NOT_OF_THE_MEANING = new Set(['id', 'demand', 'plan', 'written', 'text']);
 /** Names that planning numbers in the order of the file. */
 const NUMBERED = /\$[a-z]+\d+/g;
 
-export function identify(plan: Plan): Identity {
+/** `timeZone`: of the run, which says what a local time is. */
+export function identify(plan: Plan, timeZone: string): Identity {
   const prints = new Map<PlanNode, string>();
-  for (const node of inOrder(rootsOf(plan))) prints.set(node, fingerprint(node, prints));
+  for (const node of inOrder(rootsOf(plan))) prints.set(node, fingerprint(node, prints, timeZone));
   const print = (node: PlanNode): string => prints.get(node) ?? '';
   const view = (node: PlanNode): string | undefined => plan.views.find((each) => each.node === node)?.name;
   return {
@@ -47,16 +48,18 @@ export function identify(plan: Plan): Identity {
 }
 
 /** Of what a node computes: its own part, and the fingerprints of its inputs. */
-function fingerprint(node: PlanNode, known: ReadonlyMap<PlanNode, string>): string {
+function fingerprint(node: PlanNode, known: ReadonlyMap<PlanNode, string>, timeZone: string): string {
   const inputs = new Set<unknown>(inputsOf(node));
+  const names = new Map<string, string>();
   const text = JSON.stringify(node, (name, value: unknown) => {
     if (value !== node && inputs.has(value)) return known.get(value as PlanNode);
+    // A time attribute says by the node's name which window it is of.
+    if (name === 'window' && typeof value === 'string') return renamed(names, value);
     if (name === 'expression' && typeof value === 'string') return tokenize(value).map((token) => token.text);
     if (NOT_OF_THE_MEANING.has(name)) return undefined;
     return typeof value === 'bigint' ? `${value}n` : value;
   });
-  const names = new Map<string, string>();
-  return hash([text.replace(NUMBERED, (found) => renamed(names, found))]);
+  return hash([timeZone, text.replace(NUMBERED, (found) => renamed(names, found))]);
 }
 
 /** `$in7` is the third name of its kind, whatever its number: `$in#3`. Names that a node itself numbers stay as they are. */
@@ -68,7 +71,7 @@ function renamed(names: Map<string, string>, found: string): string {
   return name;
 }
 
-const FILE_WIDE = new Set(['$in', '$s', '$group', '$nothing', '$using', '$subquery']);
+const FILE_WIDE = new Set(['window', '$in', '$s', '$group', '$nothing', '$using', '$subquery']);
 
 const hash = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 

@@ -18,7 +18,7 @@ export interface CheckpointsHost {
   readonly intervalMs: number;
   readonly keep: number;
   readonly fault: Fault;
-  emit(event: RunEvent): void;
+  readonly emit: (event: RunEvent) => void;
 }
 
 /** All of a manifest but the state, as it is between two epochs. */
@@ -111,7 +111,8 @@ export class Checkpoints {
     const states: TableState[] = [];
     for (const table of tables) {
       const before = known.find((state) => state.name === table.name);
-      const file = `${DATA}/${fileStem(key, table.name)}-${epoch}`;
+      // An epoch may have two: the first, and one when a run goes on with a view more.
+      const file = `${DATA}/${fileStem(key, table.name)}-${epoch}-${Date.now().toString(36)}`;
       states.push(await this.table(table, before, { epoch, file, written }));
     }
     return { key, title, memo, tables: states };
@@ -127,7 +128,7 @@ export class Checkpoints {
     const described = await connection.rows(sql`DESCRIBE ${pinned.table}`);
     const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
     const whole = pinned.whole || before === undefined;
-    const rows = whole ? sql`SELECT * FROM ${pinned.table}` : pinned.added;
+    const rows = !whole ? pinned.added : pinned.rows === 0 ? undefined : sql`SELECT * FROM ${pinned.table}`;
     const file = rows === undefined ? undefined : await this.file(`${at.file}.parquet`, sql`SELECT ${storedColumns(columns)} FROM (${rows})`); // prettier-ignore
     const gone = whole || pinned.gone === undefined ? undefined : await this.file(`${at.file}-gone.parquet`, await this.stored(pinned.gone)); // prettier-ignore
     for (const each of [file, gone]) {
