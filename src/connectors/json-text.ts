@@ -1,5 +1,5 @@
-import type { Column } from '../../base/schema.ts';
-import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
+import type { Column } from '../base/schema.ts';
+import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 
 /** How the columns of a JSON object are read: each by itself, or as fields of a struct, where a decimal becomes a double. */
 export type Depth = 'top' | 'inner';
@@ -45,7 +45,7 @@ function carriedType(type: string, depth: Depth): string {
 
 const hasDouble = (type: string): boolean => words(type).some((word) => DOUBLE.test(word));
 
-const isNested = (type: string): boolean => /\]$|^(?:STRUCT|MAP|UNION)\(/.test(type);
+export const isNested = (type: string): boolean => /\]$|^(?:STRUCT|MAP|UNION)\(/.test(type);
 
 const withTexts = (type: string, which: { test(word: string): boolean }): string =>
   words(type)
