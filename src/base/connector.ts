@@ -244,6 +244,8 @@ export interface SinkDeclaration {
 }
 
 export interface SinkPlan {
+  /** Where a crash may bring rows twice, and the reader of a plan should know. */
+  readonly delivery?: 'at least once';
   open(context: SinkContext): SinkWriter;
 }
 
@@ -264,6 +266,11 @@ export interface SinkContext {
   notice(message: string | undefined): void;
   /** Aborted when the run is to end. */
   readonly signal: AbortSignal;
+  /**
+   * Aborted when the run is asked to stop: the epoch under way is still published, but a writer that waits for someone else
+   * gives up, which fails the run. The next one settles what was not published.
+   */
+  readonly stopping?: AbortSignal;
   /** Where `print` prints: rows of one epoch. */
   print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
 }

@@ -14,7 +14,8 @@ export function objectText(columns: readonly Column[], depth: Depth = 'top'): Sq
 }
 
 function valueText(value: Sql, type: string, depth: Depth): Sql {
-  if (type === 'JSON') return sql`CAST(${value} AS VARCHAR)`;
+  // A line feed in the text of a JSON value is white space, and a record here is one line.
+  if (type === 'JSON') return sql`translate(CAST(${value} AS VARCHAR), ${'\n\r'}, '  ')`;
   const exact = carriedType(type, depth);
   const kept = exact === type ? value : sql`CAST(${value} AS ${raw(exact)})`;
   const text = sql`CAST(to_json(${kept}) AS VARCHAR)`;

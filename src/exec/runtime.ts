@@ -127,8 +127,9 @@ export class Runtime {
   }
 
   /** Opens what the run writes. */
-  async openOutput(output: Output, recovery: Recovery | undefined): Promise<void> {
+  async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
+    if (signal !== undefined) this.sinks.stopWith(signal);
     await this.sinks.open(recovery);
   }
 
@@ -161,6 +162,7 @@ export class Runtime {
   /** Runs until the input ends, the signal aborts, or as much is done as was asked for; the batch under way is finished. */
   async run({ signal: outer, stopAfter }: RunOptions): Promise<{ interrupted: boolean }> {
     const stop = new StopRule(stopAfter ?? {}, outer);
+    this.sinks.stopWith(stop.signal);
     try {
       return await this.loop(stop);
     } finally {
