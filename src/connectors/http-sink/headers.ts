@@ -11,17 +11,16 @@ export function parseHeaders(text: string, sink: string, span: Span): Headers {
   const refuse = (message: string, hint?: string): StreamsqlError =>
     new StreamsqlError('OPTION', `sink ${sink}: ${message}`, { span, hint });
   const headers = new Headers();
-  for (const part of text.split(/[;\n](?=\s*[\w!#$%&'*+.^`|~-]+\s*:)/)) {
+  for (const part of text.split(/[;\n](?=\s*[\w!#$%&'*+.^`|~-]+:)/)) {
     if (part.trim() === '') continue;
     const colon = part.indexOf(':');
     const name = part.slice(0, Math.max(colon, 0)).trim();
-    if (name === '') throw refuse('headers has a part without a name', "write headers = 'Name: value; Other: value'");
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+      throw refuse('headers has a part without a name', "write headers = 'Name: value; Other: value'");
     if (OWN.includes(name.toLowerCase())) throw refuse(`the header ${name} is not the user's to set`);
-    try {
-      headers.append(name, part.slice(colon + 1).trim());
-    } catch {
-      throw refuse(`the header ${name} is none that HTTP can carry`);
-    }
+    const value = part.slice(colon + 1).trim();
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw refuse(`the header ${name} has what HTTP does not carry`);
+    headers.append(name, value);
   }
   return headers;
 }
