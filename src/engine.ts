@@ -6,6 +6,7 @@ import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOpt
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
+import type { Recovery } from './exec/checkpoint/find.ts';
 import { realDisk, type Disk } from './exec/checkpoint/disk.ts';
 import { finishResults } from './exec/claim-results.ts';
 import { finishState } from './exec/claim.ts';
@@ -48,6 +49,8 @@ export interface EngineHost {
   readonly fault?: Fault;
   /** The disk of the state folder, in place of the real one. */
   readonly disk?: Disk;
+  /** The rows of a state table above which checkpoints write what changed of it, and not the whole. */
+  readonly journalFrom?: number;
 }
 
 /**
@@ -119,7 +122,7 @@ class StreamEngine implements Engine {
 
   constructor(parts: Parts) {
     this.parts = parts;
-    this.session = new Session(parts.connection);
+    this.session = new Session(parts.connection, parts.host.journalFrom);
     this.settings = new Settings(parts.options, parts.connection, parts.tables);
   }
 
@@ -228,7 +231,10 @@ class StreamEngine implements Engine {
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery);
       emit(startEvent(plan, output.db, given.state));
-      for (const message of [...keylessWarnings(plan), ...(recovery?.warnings ?? [])])
+      for (const message of [
+        ...keylessWarnings(plan),
+        ...(recovery === undefined ? [] : resumeWarnings(plan, recovery)),
+      ])
         emit({ event: 'warning', message });
       if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
       const { interrupted } = await runtime.run(options);
@@ -302,6 +308,12 @@ class StreamEngine implements Engine {
     this.parts.duck.close();
     return Promise.resolve();
   }
+}
+
+/** A view that is added is filled with what came before; what went by for a sink that is added does not come again. */
+function resumeWarnings(plan: Plan, { changes, warnings }: Recovery): readonly string[] {
+  const sinks = plan.sinks.filter(({ name }) => changes.added.has(name));
+  return [...warnings, ...sinks.map(({ name }) => `the sink ${name} is new: it gets what changes from now on`)];
 }
 
 function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent {

@@ -3,6 +3,7 @@ import { ident, sql } from '../base/sql.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { DuckConnection } from './duck.ts';
 import { changesOf, meta, RESULTS_VERSION, rowsOf } from './results-schema.ts';
+import { takeIn } from './results-upkeep.ts';
 
 /** What a results database says of the run that wrote it. */
 export interface ResultsMark {
@@ -137,10 +138,5 @@ async function earlierViews(
 /** Writes down how the run ended, and leaves one file that any DuckDB opens. */
 export async function finishResults(connection: DuckConnection, status: 'finished' | 'stopped'): Promise<void> {
   await connection.run(sql`UPDATE ${meta('run')} SET status = ${status}`);
-  try {
-    await connection.run(sql`CHECKPOINT res`);
-  } catch (error) {
-    // Someone reads at this moment: what was committed is in the write-ahead log, which is taken in when the file is closed.
-    if (!(error instanceof Error) || !error.message.includes('other write transactions active')) throw error;
-  }
+  await takeIn(connection);
 }
