@@ -88,7 +88,7 @@ export class SourceRun {
       partitions: this.reader.partitions.map((partition, index) => {
         const { greatest, initial } = this.clockOf(index);
         return {
-          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null,
+          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null, end: partition.end ?? null,
           greatest: greatest === undefined ? null : String(greatest), initial,
         };
       }),
@@ -119,6 +119,14 @@ export class SourceRun {
       const position = this.committed.get(index);
       return position === undefined ? [] : [{ source: this.name, partition: partition.name, position }];
     });
+  }
+
+  /** Where each partition stands, also those of which no epoch has taken anything yet. */
+  positions(): readonly { readonly name: string; readonly position: number }[] {
+    return this.reader.partitions.map(({ name }, index) => ({
+      name,
+      position: this.committed.get(index) ?? this.clockOf(index).initial,
+    }));
   }
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
