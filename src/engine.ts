@@ -9,13 +9,14 @@ import { sinks, sources } from './connectors/registry.ts';
 import { realDisk, type Disk } from './exec/checkpoint/disk.ts';
 import { finishResults } from './exec/claim-results.ts';
 import { finishState } from './exec/claim.ts';
+import { backfill } from './exec/backfill.ts';
 import { ChangeQueue } from './exec/change-queue.ts';
 import { Duck, type DuckConnection } from './exec/duck.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
 import { databaseOf, Job } from './exec/job.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
-import { Runtime } from './exec/runtime.ts';
+import { Runtime, type RuntimeHost } from './exec/runtime.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { Settings } from './exec/settings.ts';
@@ -202,7 +203,7 @@ class StreamEngine implements Engine {
     let runtime: Runtime | undefined;
     try {
       const job = await Job.find({
-        options: given,
+        options: { ...given, checkpointIntervalMs: this.settings.checkpointIntervalMs },
         plan,
         identity,
         fault,
@@ -213,22 +214,25 @@ class StreamEngine implements Engine {
         connect: () => this.connectInZone(),
       });
       const { recovery } = job;
-      runtime = new Runtime({
+      const runtimeHost: RuntimeHost = {
         plan, identity, graph, tables, fault, emit, session: this.session, decodeConnection: await this.connectInZone(),
         changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
         now: host.now ?? Date.now, pollAll: host.pollAll === true,
         ...(host.openReader === undefined ? {} : { openReader: host.openReader }),
-      }); // prettier-ignore
+      }; // prettier-ignore
+      runtime = new Runtime(runtimeHost);
       // What an earlier run left is touched only when all that this one reads is there.
-      await runtime.openInput(recovery);
+      if (recovery === undefined) await runtime.openInput(recovery);
       const output = await job.open(graph);
+      const backfilled = recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results);
+      if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery);
       emit(startEvent(plan, output.db, given.state));
       for (const message of [...keylessWarnings(plan), ...(recovery?.warnings ?? [])])
         emit({ event: 'warning', message });
-      if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state);
+      if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
       const { interrupted } = await runtime.run(options);
       this.changes.close(new StreamsqlError('USAGE', 'the run is over: no table changes any more'));
       const summary = await runtime.summary(interrupted);

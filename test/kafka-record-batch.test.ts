@@ -16,7 +16,7 @@ function read(log: PartitionLog, bytes: Buffer, layout = JSON_LAYOUT): Partition
 }
 
 function taken(log: PartitionLog, maxRecords = Infinity): object {
-  const { from, to, records, runs, rejected, pieces } = log.take(Math.min(maxRecords, log.bufferedRecords));
+  const { from, to, records, runs, rejected, pieces } = log.take(Math.min(maxRecords, log.bufferedBelow(Infinity)));
   const lines = Buffer.concat(pieces).toString();
   return {
     range: [from, to],

@@ -227,6 +227,8 @@ export interface SinkConnector {
    * to set so that it does. Absent: it takes rows that are only ever added.
    */
   changelog?(options: OptionValues): 'of changes' | 'always' | { readonly hint: string };
+  /** Whether a PRIMARY KEY of the sink means something to it. */
+  readonly keyed?: boolean;
   plan(declaration: SinkDeclaration): SinkPlan;
 }
 
@@ -234,6 +236,8 @@ export interface SinkDeclaration {
   readonly name: string;
   /** Of the rows that it will be given. */
   readonly columns: readonly Column[];
+  /** The names of the columns of its PRIMARY KEY, as the columns are spelled; absent or empty where it declares none. */
+  readonly primaryKey?: readonly string[];
   readonly options: OptionValues;
   readonly span: Span;
   readonly cwd: string;
@@ -280,6 +284,8 @@ export interface SinkWriter {
   stage(epoch: number, delta: Sql, rows: number): Promise<void>;
   /** After the epoch is committed: makes what was staged visible. */
   publish(epoch: number): Promise<void>;
+  /** Between epochs, about once a second while nothing comes: for what waits for time to pass. */
+  tick?(): Promise<void>;
   /** After the last epoch of a run whose input ended, before `close`: what was written is whole. */
   finish?(): Promise<void>;
   close(): Promise<void>;

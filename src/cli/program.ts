@@ -8,7 +8,7 @@ import { explainCommand, validateCommand, type ExplainFlags } from './plan-comma
 import { runCommand, type RunFlags } from './run.ts';
 import { addStateCommands } from './state-program.ts';
 import { testCommand } from './test-command.ts';
-import { version } from '../base/version.ts';
+import { version } from '../exec/version.ts';
 
 /** The commands and their options. `done` gets the exit code of the one that ran. */
 export function buildProgram(io: Io, calls: Dependencies, done: (code: number) => void): Command {

@@ -2,7 +2,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import { ident, sql } from '../base/sql.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { DuckConnection } from './duck.ts';
-import { meta, RESULTS_VERSION } from './results-schema.ts';
+import { changesOf, meta, RESULTS_VERSION, rowsOf } from './results-schema.ts';
 import { takeIn } from './results-upkeep.ts';
 
 /** What a results database says of the run that wrote it. */
@@ -19,7 +19,12 @@ export async function resultsMark(connection: DuckConnection): Promise<ResultsMa
   );
   if (known.length === 0) return undefined;
   const [run] = await connection.rows(sql`SELECT * FROM ${meta('run')}`);
-  return { version: Number(run?.['version']), job: String(run?.['job'] ?? ''), status: String(run?.['status']) };
+  const [job, status] = [run?.['job'], run?.['status']];
+  return {
+    version: Number(run?.['version']),
+    job: typeof job === 'string' ? job : '',
+    status: typeof status === 'string' ? status : '',
+  };
 }
 
 /**
@@ -56,8 +61,17 @@ export async function claimResults(
   );
 }
 
-/** Takes the results database for a run that goes on. */
-export async function resumeResults(connection: DuckConnection): Promise<void> {
+/** Takes the results database for a run that goes on. Throws STATE where what it is to add has a name that is taken. */
+export async function resumeResults(
+  connection: DuckConnection,
+  path: string,
+  added: ReadonlySet<string>,
+): Promise<void> {
+  const ours = await connection.rows(
+    sql`SELECT name FROM ${meta('views')} UNION ALL SELECT name FROM ${meta('tables')}`,
+  );
+  const known = new Set(ours.map((row) => String(row['name']).toLowerCase()));
+  await refuseTaken(connection, path, [...added].filter((name) => !known.has(name.toLowerCase()))); // prettier-ignore
   await connection.run(sql`UPDATE ${meta('run')} SET status = 'running', pid = ${process.pid}`);
 }
 
@@ -72,6 +86,26 @@ export async function refuseTaken(connection: DuckConnection, path: string, name
     throw new StreamsqlError('STATE', `${path} has a table ${clash} that streamsql did not make`, {
       hint: 'name the view otherwise, or choose another database with --db',
     });
+  }
+}
+
+/** Drops the views and tables of these names that streamsql made, and what it keeps of them. */
+export async function dropTargets(connection: DuckConnection, names: ReadonlySet<string>): Promise<void> {
+  const wanted = new Set([...names].map((name) => name.toLowerCase()));
+  const views = await connection.rows(sql`SELECT name, hidden_keys AS hidden FROM ${meta('views')}`);
+  const tables = await connection.rows(sql`SELECT name, NULL AS hidden FROM ${meta('tables')}`);
+  for (const { name: found, hidden } of [...views, ...tables]) {
+    const name = String(found);
+    if (!wanted.has(name.toLowerCase())) continue;
+    await connection.run(
+      hidden === true
+        ? sql`DROP VIEW IF EXISTS ${ident('res', 'main', name)}`
+        : sql`DROP TABLE IF EXISTS ${ident('res', 'main', name)}`,
+    );
+    await connection.run(sql`DROP TABLE IF EXISTS ${rowsOf(name)}`);
+    await connection.run(sql`DROP TABLE IF EXISTS ${changesOf(name)}`);
+    for (const list of ['views', 'tables']) await connection.run(sql`DELETE FROM ${meta(list)} WHERE name = ${name}`);
+    await connection.run(sql`DELETE FROM ${meta('late')} WHERE view = ${name}`);
   }
 }
 

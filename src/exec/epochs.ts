@@ -1,6 +1,6 @@
 import type { Fault } from '../base/fault.ts';
 import { sql } from '../base/sql.ts';
-import type { Plan } from '../planner/plan.ts';
+import type { Plan, PlanNode } from '../planner/plan.ts';
 import type { Batch } from './batches.ts';
 import type { ChangeQueue, QueuedScript } from './change-queue.ts';
 import type { DuckConnection } from './duck.ts';
@@ -9,7 +9,8 @@ import type { LoggedEpoch } from './epoch-log.ts';
 import { epochRecord, type DecodedBatches } from './epoch-record.ts';
 import type { Graph } from './graph.ts';
 import { LATE_SHAPE, LATE_STAGING } from './late.ts';
-import { END_OF_TIME } from './operators/operator.ts';
+import { END_OF_TIME, type EpochClock } from './operators/operator.ts';
+import type { TableOperator } from './operators/table.ts';
 import { changesOf } from './results-schema.ts';
 import type { EpochRecord, Results } from './results.ts';
 import type { Session } from './session.ts';
@@ -82,7 +83,8 @@ export class Epochs {
     await this.ingest(prepared.decoded, prepared.clock, undefined);
     const changed = await this.changeTables(prepared.scripts);
     host.fault('tables-changed');
-    const late = await this.step(epoch, prepared);
+    const { clock, stamped, last } = prepared;
+    const late = await this.step({ number: epoch, clock, stamped, last });
     const own = { epoch, clock: prepared.stamped, closing: prepared.last, decodeMs: prepared.decodeMs };
     await host.sinks.stage(epoch);
     host.fault('staged');
@@ -99,24 +101,34 @@ export class Epochs {
     return record;
   }
 
-  /** Does an epoch again that is committed already: for the state that it left, and for sinks that have not got it. */
-  async again(logged: LoggedEpoch, batches: readonly Batch[]): Promise<void> {
+  /** Does an epoch again that is committed already: for the state that it left, and for sinks that have not got it. `but`: nodes that are there already. */
+  async again(logged: LoggedEpoch, batches: readonly Batch[], but: ReadonlySet<PlanNode>): Promise<void> {
     const { host } = this;
     this.next = logged.epoch + 1;
     host.clock.atLeast(logged.clock);
     const ended = logged.closing && host.plan.sources.every((source) => source.plan.bounded);
-    const decoded = await this.decode(batches, logged.clock);
-    await this.ingest(decoded, ended ? END_OF_TIME : logged.clock, logged.announced);
-    for (const table of host.graph.tables) {
-      const columns = table.node.columns.map((column) => column.name);
-      await table.takeLogged(changesOf(table.node.name), columns, logged.epoch);
-    }
-    const prepared = { clock: ended ? END_OF_TIME : logged.clock, stamped: logged.clock, last: logged.closing };
-    const late = await this.step(logged.epoch, prepared);
+    const clock = ended ? END_OF_TIME : logged.clock;
+    const at = { number: logged.epoch, clock, stamped: logged.clock, last: logged.closing };
+    const take = (table: TableOperator): Promise<void> => table.takeLogged(changesOf(table.node.name), logged.epoch);
+    const { decoded, late } = await this.pass(at, batches, logged.announced, take, but);
     await host.sinks.settle(logged.epoch);
     this.count(decoded);
     if (late) await host.session.run('late', LATE_SHAPE);
     host.fault('recovery-epoch-replayed');
+  }
+
+  /** An epoch that commits nothing: decodes, takes the tables' changes, steps the operators `but` some. */
+  async pass(
+    at: EpochClock,
+    batches: readonly Batch[],
+    announced: ReadonlyMap<string, bigint> | undefined,
+    take: (table: TableOperator) => Promise<void>,
+    but?: ReadonlySet<PlanNode>,
+  ): Promise<{ readonly decoded: DecodedBatches; readonly late: boolean }> {
+    const decoded = await this.decode(batches, at.stamped);
+    await this.ingest(decoded, at.clock, announced);
+    for (const table of this.host.graph.tables) await take(table);
+    return { decoded, late: await this.step(at, but) };
   }
 
   /** Hands the sources their rows, and says where their watermarks are: where they are by now, or where they were. */
@@ -140,10 +152,9 @@ export class Epochs {
   }
 
   /** Whether rows were late. */
-  private async step(epoch: number, prepared: Pick<Prepared, 'clock' | 'stamped' | 'last'>): Promise<boolean> {
+  private async step(epoch: EpochClock, but?: ReadonlySet<PlanNode>): Promise<boolean> {
     const { host } = this;
-    const { clock, stamped, last } = prepared;
-    await host.graph.step({ number: epoch, clock, stamped, last });
+    await host.graph.step(epoch, but);
     host.fault('stepped');
     const late = host.sources.some((source) => source.operator.mayBeLate());
     if (late) await this.countLate();

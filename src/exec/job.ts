@@ -5,7 +5,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Fault } from '../base/fault.ts';
 import type { OpenOptions, RunEvent } from '../base/run.ts';
 import { sql } from '../base/sql.ts';
-import { version } from '../base/version.ts';
+import { version } from './version.ts';
 import type { Identity } from '../planner/fingerprint.ts';
 import type { Plan } from '../planner/plan.ts';
 import { Checkpoints, type Standing } from './checkpoint/checkpoints.ts';
@@ -86,8 +86,9 @@ export class Job {
       await claimResults(connection, db, plan, { fresh, job: this.name });
       await results.open(plan, (view) => graph.operator(view.node), graph.tables);
     } else {
-      await resumeResults(connection);
-      await results.resume(plan, (view) => graph.operator(view.node), graph.tables);
+      const { changes } = recovery;
+      await resumeResults(connection, db, changes.added);
+      await results.resume(plan, (view) => graph.operator(view.node), graph.tables, changes);
     }
     await host.connection.run(sql`SET temp_directory = ${spillFolder(state)}`);
     return { db, connection, results, checkpoints: await this.checkpoints(state) };

@@ -8,6 +8,9 @@ export const meta = (name: string): Sql => ident('res', '_streamsql', name);
 /** Where the changes of a user's table are kept, epoch by epoch, until no recovery can need them. */
 export const changesOf = (table: string): Sql => meta(`changes of ${table}`);
 
+/** Where the rows of a live view are whose keys are not all among its columns. */
+export const rowsOf = (view: string): Sql => meta(`rows of ${view}`);
+
 /** The record of a run: what was read, when, and what became of it. Offsets and watermarks are those of the last epoch. */
 export const metaTables = (at: (name: string) => Sql): readonly Sql[] => [
   sql`CREATE TABLE ${at('views')} (name VARCHAR, sql VARCHAR, emit VARCHAR, hidden_keys BOOLEAN)`,

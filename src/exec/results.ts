@@ -2,14 +2,17 @@ import { StreamsqlError } from '../base/errors.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, literal, raw, sql, timestamp, type Sql } from '../base/sql.ts';
 import type { MaterializedView, Plan } from '../planner/plan.ts';
+import type { PlanChanges } from './checkpoint/plan-changes.ts';
+import { dropTargets } from './claim-results.ts';
 import { applyChanges } from './apply-changes.ts';
 import type { DuckConnection } from './duck.ts';
+import type { Graph } from './graph.ts';
 import { LATE_STAGING } from './late.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import type { Operator } from './operators/operator.ts';
 import type { TableOperator } from './operators/table.ts';
 import type { DeadLetter } from './decode/plan.ts';
-import { changesOf, meta, metaTables } from './results-schema.ts';
+import { changesOf, meta, metaTables, rowsOf } from './results-schema.ts';
 import { ResultsUpkeep } from './results-upkeep.ts';
 import { micros } from './windows.ts';
 
@@ -90,23 +93,52 @@ export class Results {
     for (const table of this.tables) await this.create(table);
     this.userTables = userTables;
     for (const table of userTables) await this.createUserTable(table);
+    await this.nameSources(plan);
+    await this.connection.run(sql`COMMIT`);
+  }
+
+  /** Goes on with the tables that are there, but for those of `changes`: what is removed goes, what is added is made, empty. */
+  async resume(
+    plan: Plan,
+    operator: (view: MaterializedView) => Operator,
+    userTables: readonly TableOperator[],
+    changes: Pick<PlanChanges, 'added' | 'removed'>,
+  ): Promise<void> {
+    const { added } = changes;
+    await this.connection.run(sql`BEGIN`);
+    const gone = new Set([...changes.removed.map(({ name }) => name), ...added]);
+    await dropTargets(this.connection, gone);
+    this.tables = plan.views.map((view) => viewTable(view, operator(view)));
+    for (const table of this.tables) if (added.has(table.view.name)) await this.create(table);
+    this.userTables = userTables;
+    for (const table of userTables) if (added.has(table.node.name)) await this.createUserTable(table);
+    await this.connection.run(sql`DELETE FROM ${meta('sources')}`);
+    await this.nameSources(plan);
+    await this.connection.run(sql`COMMIT`);
+  }
+
+  /** The same tables, fed by the operators of another graph. */
+  alike(plan: Plan, graph: Graph): Results {
+    const alike = new Results(this.connection);
+    alike.tables = plan.views.map((view) => viewTable(view, graph.operator(view.node)));
+    return alike;
+  }
+
+  /** Changes of views that are not of an epoch: of those that are filled with what came before they were there. */
+  async fill(views: ReadonlySet<string>, record: EpochRecord): Promise<void> {
+    await this.connection.run(sql`BEGIN`);
+    for (const table of this.tables)
+      if (views.has(table.view.name) && table.operator.hasRows()) await this.apply(table);
+    if (record.lateSources.length > 0) await this.writeLate(record, views);
+    await this.connection.run(sql`COMMIT`);
+  }
+
+  private async nameSources(plan: Plan): Promise<void> {
     for (const source of plan.sources) {
       await this.connection.run(
         sql`INSERT INTO ${meta('sources')} VALUES (${source.name}, ${source.connector}, ${source.plan.bounded}, ${source.eventTime?.of ?? source.eventTime?.column ?? null})`,
       );
     }
-    await this.connection.run(sql`COMMIT`);
-  }
-
-  /** Goes on with the tables that are there. */
-  async resume(
-    plan: Plan,
-    operator: (view: MaterializedView) => Operator,
-    userTables: readonly TableOperator[],
-  ): Promise<void> {
-    this.tables = plan.views.map((view) => viewTable(view, operator(view)));
-    this.userTables = userTables;
-    return Promise.resolve();
   }
 
   private async create(table: ViewTable): Promise<void> {
@@ -241,13 +273,14 @@ export class Results {
     }
   }
 
-  private async writeLate(record: EpochRecord): Promise<void> {
+  private async writeLate(record: EpochRecord, only?: ReadonlySet<string>): Promise<void> {
     const names = record.lateSources.flatMap(({ source, partitions }) =>
       partitions.map((name, i) => sql`(${source}, ${i}, ${name})`),
     );
     await this.connection.run(sql`INSERT INTO ${meta('late')}
       SELECT ${record.epoch}, l.view, l.source, n.name, l."offset", l.watermark, l.partly, l.payload
       FROM ${LATE_STAGING} l LEFT JOIN (VALUES ${join(names)}) n(source, p, name) ON n.source = l.source AND n.p = l.partition
+      WHERE ${only === undefined ? raw('true') : sql`l.view IN (${join([...only].map((name) => literal(name)))})`}
       ORDER BY l.view, l.source, l.partition, l."offset"`);
   }
 
@@ -270,14 +303,12 @@ export class Results {
 const ROWS_A_STATEMENT = 500;
 const KEPT_EPOCHS = 1000;
 
-const besideName = (view: MaterializedView): string => `rows of ${view.name}`;
-
 function viewTable(view: MaterializedView, operator: Operator): ViewTable {
   const live = operator instanceof AggregateOperator && !view.node.appendOnly;
   if (!live) return { view, operator, table: ident('res', 'main', view.name), keys: [], live };
   const keys = operator.sql.groupColumns.map((name) => keyColumn(view, operator, name));
   const beside = keys.some((key) => key.column.startsWith('$'));
-  const table = beside ? ident('res', '_streamsql', besideName(view)) : ident('res', 'main', view.name);
+  const table = beside ? rowsOf(view.name) : ident('res', 'main', view.name);
   return { view, operator, table, keys, live };
 }
 

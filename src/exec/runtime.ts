@@ -5,6 +5,7 @@ import type { Progress, RunEvent, RunOptions, RunSummary } from '../base/run.ts'
 import type { Identity } from '../planner/fingerprint.ts';
 import type { SourceNode } from '../planner/plan-sources.ts';
 import type { Plan } from '../planner/plan.ts';
+import { adopt, freshNodes, type Backfilled } from './backfill.ts';
 import { Batches } from './batches.ts';
 import type { ChangeQueue } from './change-queue.ts';
 import type { Checkpoints, Standing } from './checkpoint/checkpoints.ts';
@@ -125,29 +126,30 @@ export class Runtime {
     for (const source of this.sources) await source.peek(host.decodeConnection, this.clock.micros());
   }
 
-  /** Opens what the run writes. A run that begins has its first checkpoint before its first epoch. */
+  /** Opens what the run writes. */
   async openOutput(output: Output, recovery: Recovery | undefined): Promise<void> {
     this.output = output;
     await this.sinks.open(recovery);
-    if (recovery === undefined) await this.checkpoint();
-    await output.checkpoints?.settled();
   }
 
   /** Takes the state of a checkpoint, and does the epochs after it again. */
-  async recover(recovery: Recovery, folder: string): Promise<void> {
-    const { graph, identity, session, fault, emit, tables } = this.host;
+  async recover(recovery: Recovery, folder: string, backfilled: Backfilled | undefined): Promise<void> {
+    const { plan, graph, identity, session, fault, emit, tables } = this.host;
+    const { added } = recovery.changes;
+    const fresh = freshNodes(plan, added);
     const started = performance.now();
     fault('recovery-begun');
-    await loadState(graph, identity, recovery.manifest, folder, session.connection);
+    await loadState(graph, identity, recovery.manifest, folder, session.connection, fresh);
+    if (backfilled !== undefined) await adopt(graph, backfilled);
     this.clock.atLeast(BigInt(recovery.manifest.clock));
     this.epochs.next = recovery.manifest.epoch + 1;
     fault('recovery-state-loaded');
     for (const epoch of recovery.epochs) {
-      await this.epochs.again(epoch, await this.batches.again(epoch.ranges));
+      await this.epochs.again(epoch, await this.batches.again(epoch.ranges), fresh);
       this.over = epoch.closing;
     }
     await tables.refill();
-    this.begun = recovery.last >= 0;
+    this.begun = recovery.last >= 0 && added.size === 0;
     fault('recovery-done');
     const seconds = (performance.now() - started) / 1000;
     emit({ event: 'resumed', checkpoint: recovery.manifest.epoch, epoch: recovery.last, seconds });
@@ -167,7 +169,12 @@ export class Runtime {
     const { signal } = stop;
     this.firstRead = performance.now();
     this.lastCommit = this.firstRead;
-    if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
+    if (!this.begun) {
+      // Whatever happens then, there is one to go on from.
+      await this.checkpoint();
+      await this.output?.checkpoints?.settled();
+      await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
+    }
     // The next batch is decoded while the operators of the last one still run and commit.
     let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();
@@ -190,6 +197,7 @@ export class Runtime {
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });
+          if (batches.length === 0) await this.sinks.tick();
         }
         await this.batches.pause(batches, started, signal);
       }

@@ -70,6 +70,11 @@ export class SinkWriters {
     }
   }
 
+  /** Nothing comes, and no epoch is under way. */
+  async tick(): Promise<void> {
+    for (const { writer } of this.sinks) await writer.tick?.();
+  }
+
   /** The input is over. */
   async finish(): Promise<void> {
     for (const { writer } of this.sinks) await writer.finish?.();

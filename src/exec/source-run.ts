@@ -121,6 +121,14 @@ export class SourceRun {
     });
   }
 
+  /** Where each partition stands, also those of which no epoch has taken anything yet. */
+  positions(): readonly { readonly name: string; readonly position: number }[] {
+    return this.reader.partitions.map(({ name }, index) => ({
+      name,
+      position: this.committed.get(index) ?? this.clockOf(index).initial,
+    }));
+  }
+
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
   get exhausted(): boolean {
     return this.reader.partitions.every((partition) => partition.done);

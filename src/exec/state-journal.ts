@@ -38,7 +38,8 @@ export class StateJournal {
   /** Whether changes are noted; else the next checkpoint writes all. */
   private noting = false;
   private dirty = true;
-  private next = 0;
+  /** The number of the row that comes next. */
+  next = 0;
   private mark = 0;
   private conditions: string[] = [];
   private generation = 0;
@@ -76,10 +77,10 @@ export class StateJournal {
     if (rows > 0) this.dirty = true;
   }
 
-  /** `next`: the row number after the last; restoring may have left gaps. */
-  restored(rows: number, next: number): void {
-    this.next = next;
-    this.mark = next;
+  /** What was written of it is in it again: so many rows, of which `rows` are left. */
+  restored(rows: number, written: number): void {
+    this.next = written;
+    this.mark = written;
     this.dirty = false;
     this.noting = rows > this.session.journalFrom;
   }

@@ -103,17 +103,11 @@ export class ConstraintReader {
   }
 }
 
-/** Refuses the key and NOT NULL of a list of columns that may have neither. */
-export function refuseKeys(what: string, { primaryKey, notNull }: Constraints): void {
-  const found = [
-    { name: primaryKey[0], words: 'PRIMARY KEY' },
-    { name: notNull[0], words: 'NOT NULL' },
-  ];
-  for (const { name, words } of found) {
-    if (name === undefined) continue;
-    throw new StreamsqlError('UNSUPPORTED', `${words} is not supported in ${what}`, {
-      span: name.span,
-      hint: 'leave it out',
-    });
-  }
+/** Refuses NOT NULL of a list of columns that may not have it. */
+export function refuseNotNull(what: string, [first]: readonly Name[]): void {
+  if (first === undefined) return;
+  throw new StreamsqlError('UNSUPPORTED', `NOT NULL is not supported in ${what}`, {
+    span: first.span,
+    hint: 'leave it out',
+  });
 }

@@ -2,7 +2,7 @@ import type { Option } from '../base/options.ts';
 import { withDepth } from './brackets.ts';
 import { readTable, seesTable } from './create-table.ts';
 import { readColumns, readNames, skipComment } from './columns.ts';
-import { refuseKeys } from './constraints.ts';
+import { refuseNotNull } from './constraints.ts';
 import { readQuery } from './query.ts';
 import type { ScriptContext } from './rewrite.ts';
 import type { CreateSink, CreateSource, CreateTable, CreateView, Query } from './statements.ts';
@@ -113,8 +113,8 @@ function createView(
 function createSink(context: ScriptContext, cursor: TokenCursor, span: Create['span']): CreateSink {
   const ifNotExists = readIfNotExists(cursor);
   const name = cursor.name('a sink');
-  const { columns, watermark, ...constraints } = readColumns(context, cursor);
-  refuseKeys('a sink', constraints);
+  const { columns, watermark, primaryKey, notNull } = readColumns(context, cursor);
+  refuseNotNull('a sink', notNull);
   if (watermark !== undefined) throw cursor.error('SYNTAX', 'a sink has no watermark', watermark.span);
   skipComment(cursor);
   if (cursor.sees('INTO')) {
@@ -137,7 +137,7 @@ function createSink(context: ScriptContext, cursor: TokenCursor, span: Create['s
   }
   refuseEncode(cursor);
   cursor.end();
-  return { kind: 'create-sink', name, ifNotExists, columns, options, query, span };
+  return { kind: 'create-sink', name, ifNotExists, columns, primaryKey, options, query, span };
 }
 
 const NO_CONNECTOR = "say where its rows go: CREATE SINK name WITH (connector = 'file', …) AS SELECT …";

@@ -81,6 +81,8 @@ export interface CreateSink extends Base {
   readonly name: Name;
   readonly ifNotExists: boolean;
   readonly columns: readonly ColumnDefinition[];
+  /** The columns of its PRIMARY KEY; empty where it declares none. */
+  readonly primaryKey: readonly Name[];
   readonly options: readonly Option[];
   readonly query: Query | undefined;
 }

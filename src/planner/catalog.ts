@@ -36,6 +36,8 @@ export interface DeclaredSink {
   readonly options: readonly Option[];
   /** Declared columns; empty where the query decides. */
   readonly columns: readonly Column[];
+  /** The names of the columns of its PRIMARY KEY; empty where it declares none. */
+  readonly primaryKey: readonly string[];
 }
 
 /** What the host offers to plan with. */

@@ -43,7 +43,10 @@ export async function planChanges(
 }
 
 /** The columns of the PRIMARY KEY as they are declared. */
-export function keyColumns(statement: CreateSource, physical: readonly Column[]): readonly string[] {
+export function keyColumns(
+  statement: Pick<CreateSource, 'primaryKey' | 'columns'>,
+  physical: readonly Column[],
+): readonly string[] {
   return statement.primaryKey.map((name) => {
     const column = physical.find((candidate) => sameName(candidate.name, name.text));
     if (column !== undefined) return column.name;

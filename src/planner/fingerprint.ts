@@ -50,13 +50,15 @@ export function identify(plan: Plan, timeZone: string): Identity {
 /** Of what a node computes: its own part, and the fingerprints of its inputs. */
 function fingerprint(node: PlanNode, known: ReadonlyMap<PlanNode, string>, timeZone: string): string {
   const inputs = new Set<unknown>(inputsOf(node));
+  const names = new Map<string, string>();
   const text = JSON.stringify(node, (name, value: unknown) => {
     if (value !== node && inputs.has(value)) return known.get(value as PlanNode);
+    // A time attribute says by the node's name which window it is of.
+    if (name === 'window' && typeof value === 'string') return renamed(names, value);
     if (name === 'expression' && typeof value === 'string') return tokenize(value).map((token) => token.text);
     if (NOT_OF_THE_MEANING.has(name)) return undefined;
     return typeof value === 'bigint' ? `${value}n` : value;
   });
-  const names = new Map<string, string>();
   return hash([timeZone, text.replace(NUMBERED, (found) => renamed(names, found))]);
 }
 
@@ -69,7 +71,7 @@ function renamed(names: Map<string, string>, found: string): string {
   return name;
 }
 
-const FILE_WIDE = new Set(['$in', '$s', '$group', '$nothing', '$using', '$subquery']);
+const FILE_WIDE = new Set(['window', '$in', '$s', '$group', '$nothing', '$using', '$subquery']);
 
 const hash = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 

@@ -4,9 +4,11 @@ import type { Column } from '../base/schema.ts';
 import type { CreateSink, CreateSource, InsertInto, Name, Query } from '../parser/statements.ts';
 import { wordFor, type DeclaredSink } from './catalog.ts';
 import { changelogColumns, writesChanges } from './changelog.ts';
+import { keyColumns } from './changes.ts';
 import type { SinkTarget } from './plan.ts';
 import type { Planning } from './planning.ts';
 import { physicalColumns, pickConnector } from './source.ts';
+import { withoutFlinkNames } from './upsert-kafka.ts';
 
 /** CREATE SINK, or a CREATE TABLE that rows are inserted into: declared, and what flows into it. */
 export async function declareSink(
@@ -16,21 +18,23 @@ export async function declareSink(
 ): Promise<void> {
   if (planning.catalog.taken(statement.name, statement.ifNotExists)) return;
   const name = statement.name.text;
-  const { connector } = pickConnector(
-    statement.options,
+  const { connector, options } = pickConnector(
+    withoutFlinkNames(statement.options),
     statement.name,
     (word) => planning.host.connectors.sink(word),
     planning.host.connectors.sinkNames,
     'sink',
   );
   const columns = await physicalColumns(planning.host.service, statement.columns);
-  const sink: DeclaredSink = {
-    name,
-    connector,
-    statement,
-    options: statement.options.filter((option) => option.name.toLowerCase() !== 'connector'),
-    columns,
-  };
+  const primaryKey = keyColumns(statement, columns);
+  const [key] = statement.primaryKey;
+  if (key !== undefined && statement.kind === 'create-sink' && connector.keyed !== true) {
+    throw new StreamsqlError('UNSUPPORTED', `PRIMARY KEY means nothing to a ${connector.name} sink`, {
+      span: key.span,
+      hint: 'leave it out',
+    });
+  }
+  const sink: DeclaredSink = { name, connector, statement, options, columns, primaryKey };
   planning.catalog.add({ kind: 'sink', name, sink, text });
   if (statement.kind === 'create-sink' && statement.query !== undefined)
     await flow(planning, sink, statement.query, statement.name);
@@ -78,6 +82,7 @@ async function flow(planning: Planning, sink: DeclaredSink, query: Query, at: Na
   const plan = sink.connector.plan({
     name: sink.name,
     columns: changelog ? changelogColumns(columns, at.span) : columns,
+    primaryKey: sink.primaryKey,
     options,
     span: sink.statement.span,
     cwd: planning.host.cwd,

@@ -8,7 +8,7 @@ import type {
   SourceContext,
 } from '../../base/connector.ts';
 import { joinChecks, NO_BYTES, type Check } from '../../base/crc32.ts';
-import { checkOf } from '../check.ts';
+import { checkOf, extendCheck } from '../check.ts';
 import { openStream, plainSize, type ByteStream } from './byte-stream.ts';
 import { cutCsv, cutLines, partition as partitionCut, type Cut } from './cut.ts';
 import { headerOf } from './csv-header.ts';
@@ -233,7 +233,7 @@ export class FilePartition implements PartitionState {
       const first = this.ordinal + done.records;
       const records = stop.records - done.records;
       const body = bytes.subarray(done.end, stop.end);
-      const check = this.claim(checkOf(body));
+      const check = this.claim(body);
       const range = { from, to: this.at + stop.end, first, next: first + records, records, check };
       chunks.push(this.chunk(range, body, this.at + done.end, []));
       done = stop;
@@ -241,11 +241,11 @@ export class FilePartition implements PartitionState {
     return Promise.all(chunks);
   }
 
-  /** A check of the bytes from `position` on, given that of those from `at` on. */
-  private claim(check: Check): Check {
-    const whole = joinChecks(this.before, check);
+  /** The check of the bytes from `position` on, those before `at` included that are nobody's yet. */
+  private claim(bytes: Buffer): Check {
+    const check = extendCheck(this.before, bytes);
     this.before = NO_BYTES;
-    return whole;
+    return check;
   }
 
   private async chunk(
@@ -293,17 +293,17 @@ export class FilePartition implements PartitionState {
     const [from, start] = [this.position, this.at];
     const payload = Buffer.from(bytes.subarray(0, KEPT_OF_OVERLONG));
     const reason = `the record is longer than ${this.shared.longestRecord} bytes; its first ${payload.length} are kept`;
-    let [window, feed, check] = [bytes, -1, NO_BYTES];
+    let [window, feed, check] = [bytes, -1, this.claim(bytes.subarray(0, 0))];
     while (feed === -1 && window.length > 0) {
       feed = window.indexOf(LF);
       const length = feed === -1 ? window.length : feed + 1;
-      check = joinChecks(check, checkOf(window.subarray(0, length)));
+      check = extendCheck(check, window.subarray(0, length));
       this.at += length;
       if (feed !== -1) stream.keep(window.subarray(feed + 1));
       else window = window.subarray(0, await stream.read(this.at, window));
     }
     const first = this.ordinal++;
-    const range = { from, to: this.at, first, next: this.ordinal, records: 0, check: this.claim(check) };
+    const range = { from, to: this.at, first, next: this.ordinal, records: 0, check };
     const chunk = await this.chunk(range, Buffer.alloc(0), start, [{ offset: start, payload, reason }]);
     await this.advance({ records: 0, end: 0, marks: [] }, stream.ended(this.at));
     return chunk;

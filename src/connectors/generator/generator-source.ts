@@ -17,7 +17,12 @@ export const generatorSource: SourceConnector = {
   doc: 'A row a tick, its columns computed from the sequence number n.',
   options: {
     rows: { tuning: true, type: 'integer', min: 0, doc: 'How many rows; without it, it never ends.' },
-    rate: { tuning: true, type: 'integer', min: 1, doc: 'Rows a second of real time; by default as fast as they are read.' },
+    rate: {
+      tuning: true,
+      type: 'integer',
+      min: 1,
+      doc: 'Rows a second of real time; by default as fast as they are read.',
+    },
     start: { type: 'integer', min: 0, default: 0, doc: 'The first n.' },
   },
   plan(declaration) {

@@ -51,12 +51,12 @@ export class Cluster {
     return new Broker(address, this.settings);
   }
 
-  /** Asks one broker after another; undefined where there is no such topic. */
-  async topic(): Promise<Topic | undefined> {
-    const response = await this.anyone((broker) => this.metadata(broker));
+  /** Asks one broker after another; undefined where there is no such topic. `create`: where the brokers make topics themselves. */
+  async topic({ create = false }: { readonly create?: boolean } = {}): Promise<Topic | undefined> {
+    const response = await this.anyone((broker) => this.metadata(broker, create));
     const topic = response.topics.find((each) => each.name === this.topicName);
     if (topic?.errorCode === CODE.TOPIC_AUTHORIZATION_FAILED) {
-      throw new StreamsqlError('SOURCE', `reading topic '${this.topicName}' is not allowed`);
+      throw new StreamsqlError('SOURCE', `topic '${this.topicName}' is not open to this client`);
     }
     if (topic === undefined || topic.errorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) return undefined;
     if (topic.errorCode !== 0) throw new ProtocolError(topic.errorCode);
@@ -120,10 +120,10 @@ export class Cluster {
     return broker.call(listOffsetsV9.api, -1, READ_COMMITTED, [topic]);
   }
 
-  private async metadata(broker: Broker): Promise<MetadataAnswer> {
+  private async metadata(broker: Broker, create: boolean): Promise<MetadataAnswer> {
     await this.checkVersions(broker);
     try {
-      return await broker.call(metadataV12.api, [this.topicName], false, false);
+      return await broker.call(metadataV12.api, [this.topicName], create, false);
     } catch (error) {
       // Codes for the topic or some of its partitions; the rest of the answer is good.
       const response = partialResponse(error) as MetadataAnswer | undefined;
@@ -136,7 +136,7 @@ export class Cluster {
     if (this.versionsChecked) return;
     const tooOld = (cause: unknown): StreamsqlError =>
       new StreamsqlError('SOURCE', `the broker at ${showAddress(broker.address)} is older than Kafka 3.9`, {
-        hint: 'streamsql reads from Kafka 3.9 and newer',
+        hint: 'streamsql works with Kafka 3.9 and newer',
         cause,
       });
     const answer = await broker.call(apiVersionsV3.api, 'streamsql', '1').catch((error: unknown) => {

@@ -1,16 +1,40 @@
 import { GenericError, MultipleErrors, protocolErrorsCodesById } from '@platformatic/kafka';
 
-/** Kafka's error codes that mean something to a reader. https://kafka.apache.org/protocol#protocol_error_codes */
+/** Kafka's error codes that mean something to a reader or a writer. https://kafka.apache.org/protocol#protocol_error_codes */
 export const CODE = {
   OFFSET_OUT_OF_RANGE: 1,
   UNKNOWN_TOPIC_OR_PARTITION: 3,
+  MESSAGE_TOO_LARGE: 10,
+  COORDINATOR_NOT_AVAILABLE: 15,
+  NOT_COORDINATOR: 16,
+  INVALID_TOPIC: 17,
+  RECORD_LIST_TOO_LARGE: 18,
   TOPIC_AUTHORIZATION_FAILED: 29,
+  GROUP_AUTHORIZATION_FAILED: 30,
+  CLUSTER_AUTHORIZATION_FAILED: 31,
   UNSUPPORTED_VERSION: 35,
+  OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
+  DUPLICATE_SEQUENCE_NUMBER: 46,
+  INVALID_PRODUCER_EPOCH: 47,
+  INVALID_TXN_STATE: 48,
+  INVALID_PRODUCER_ID_MAPPING: 49,
+  INVALID_TRANSACTION_TIMEOUT: 50,
+  CONCURRENT_TRANSACTIONS: 51,
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 53,
+  OPERATION_NOT_ATTEMPTED: 55,
+  UNKNOWN_PRODUCER_ID: 59,
+  INVALID_RECORD: 87,
+  UNSTABLE_OFFSET_COMMIT: 88,
+  PRODUCER_FENCED: 90,
   UNKNOWN_TOPIC_ID: 100,
+  TRANSACTION_ABORTABLE: 120,
 } as const;
 
-/** What passes by itself or with fresh metadata: a leader that moves, a broker that starts or stops. */
-const PASSING = new Set([3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 56, 74, 75, 76, 78, 100, 103]);
+/**
+ * What passes by itself or with fresh metadata: a leader that moves, a broker that starts or stops, too few replicas, a
+ * transaction that is being ended.
+ */
+const PASSING = new Set([3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 51, 55, 56, 74, 75, 76, 78, 88, 100, 103]);
 
 export const passes = (code: number): boolean => PASSING.has(code);
 

@@ -9,19 +9,29 @@ const LONGEST_PAUSE_MS = 1000;
 export interface Retry {
   readonly signal: AbortSignal;
   /** When to give up, ms of the clock; never where absent. */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
+  readonly firstPauseMs?: number;
   /** Called with what went wrong before each pause. */
   waiting(error: unknown): void;
 }
 
 /** Tries again, with growing pauses, while what goes wrong may pass by itself. Throws StreamsqlError. */
 export async function persist<T>(attempt: () => Promise<T>, retry: Retry): Promise<T> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  try {
+    return await insist(attempt, retry);
+  } catch (error) {
+    throw asSourceError(error);
+  }
+}
+
+/** The same, but what goes wrong for good is thrown as it is. */
+export async function insist<T>(attempt: () => Promise<T>, retry: Retry): Promise<T> {
+  for (let pause = retry.firstPauseMs ?? FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       return await attempt();
     } catch (error) {
       const late = retry.deadline !== undefined && Date.now() + pause > retry.deadline;
-      if (late || retry.signal.aborted || !mayPass(error)) throw asSourceError(error);
+      if (late || retry.signal.aborted || !mayPass(error)) throw error;
       retry.waiting(error);
       await sleep(pause, undefined, { signal: retry.signal }).catch(() => undefined);
     }

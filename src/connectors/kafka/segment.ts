@@ -1,4 +1,6 @@
 import type { OffsetRun, RejectedRecord } from '../../base/connector.ts';
+import type { Check } from '../../base/crc32.ts';
+import { extendCheck } from '../check.ts';
 
 const SEGMENT_BYTES = 1 << 20;
 const SEGMENT_RECORDS = 1 << 13;
@@ -7,6 +9,12 @@ const SEGMENT_RECORDS = 1 << 13;
 interface GrowingRun {
   first: number;
   count: number;
+}
+
+/** A rejected record, and where in the segment's bytes its line would stand. */
+interface Rejected {
+  readonly record: RejectedRecord;
+  readonly at: number;
 }
 
 /**
@@ -25,7 +33,7 @@ export class Segment {
   /** Offsets of the records not taken yet, `records - taken` in all. */
   runs: GrowingRun[] = [];
   /** Not taken yet, in order of offset. */
-  private rejected: RejectedRecord[] = [];
+  private rejected: Rejected[] = [];
   private rejectedBytes = 0;
   /** The offset after the last one that the segment covers: records, gaps and control records alike. */
   to = 0;
@@ -77,17 +85,41 @@ export class Segment {
     return runs;
   }
 
+  /** How many of the records not taken are below an offset. */
+  countBelow(offset: number): number {
+    const last = this.runs.at(-1);
+    if (last === undefined || last.first + last.count <= offset) return this.remaining;
+    return this.runs.reduce((sum, { first, count }) => sum + Math.max(0, Math.min(count, offset - first)), 0);
+  }
+
+  /** Whether something beside records that could be taken is at an offset or beyond. */
+  reaches(offset: number): boolean {
+    return this.to > offset || (this.rejected.at(-1)?.record.offset ?? -1) >= offset;
+  }
+
   /** Takes what was rejected below an offset away. */
-  takeRejected(below = Infinity): RejectedRecord[] {
-    const index = this.rejected.findIndex((each) => each.offset >= below);
+  takeRejected(below = Infinity): readonly Rejected[] {
+    const index = this.rejected.findIndex(({ record }) => record.offset >= below);
     const taken = this.rejected.splice(0, index === -1 ? this.rejected.length : index);
-    for (const each of taken) this.rejectedBytes -= rejectedSize(each);
+    for (const { record } of taken) this.rejectedBytes -= rejectedSize(record);
     return taken;
   }
 
   reject(record: RejectedRecord): void {
-    this.rejected.push(record);
+    this.rejected.push({ record, at: this.used });
     this.rejectedBytes += rejectedSize(record);
+  }
+
+  /** The check `before` with the lines of `bytes[start, end)` after it, and the payloads rejected among them. */
+  check(before: Check, start: number, end: number, rejected: readonly Rejected[]): Check {
+    let check = before;
+    let from = start;
+    for (const { record, at } of rejected) {
+      check = extendCheck(check, this.bytes.subarray(from, at));
+      if (record.payload !== null) check = extendCheck(check, record.payload);
+      from = at;
+    }
+    return extendCheck(check, this.bytes.subarray(from, end));
   }
 
   clear(): void {

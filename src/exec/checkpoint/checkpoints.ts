@@ -111,7 +111,8 @@ export class Checkpoints {
     const states: TableState[] = [];
     for (const table of tables) {
       const before = known.find((state) => state.name === table.name);
-      const file = `${DATA}/${fileStem(key, table.name)}-${epoch}`;
+      // An epoch may have two: the first, and one when a run goes on with a view more.
+      const file = `${DATA}/${fileStem(key, table.name)}-${epoch}-${Date.now().toString(36)}`;
       states.push(await this.table(table, before, { epoch, file, written }));
     }
     return { key, title, memo, tables: states };

@@ -1,0 +1,40 @@
+import type { SinkContext } from '../../base/connector.ts';
+import { brokerCodes, CODE, codeName } from '../kafka/codes.ts';
+import { insist } from '../kafka/retry.ts';
+
+/** What the broker says while it ends a transaction, which it does soon. */
+const ENDING: ReadonlySet<number> = new Set([CODE.CONCURRENT_TRANSACTIONS, CODE.UNSTABLE_OFFSET_COMMIT]);
+const FIRST_PAUSE_MS = 10;
+
+/** Tries again for as long as it takes where that can help, and tells what is waited for. */
+export class Patience {
+  /** A request may have been left unanswered, and yet be done late. */
+  troubled = false;
+  private readonly brokers: string;
+  private readonly context: Pick<SinkContext, 'notice' | 'signal'>;
+
+  constructor(brokers: string, context: Pick<SinkContext, 'notice' | 'signal'>) {
+    this.brokers = brokers;
+    this.context = context;
+  }
+
+  /** Throws what goes wrong for good as it is, and what still goes wrong at the deadline, ms of the clock. */
+  async with<T>(attempt: () => Promise<T>, deadline?: number): Promise<T> {
+    const { signal, notice } = this.context;
+    let told: string | undefined;
+    const waiting = (error: unknown): void => {
+      const codes = brokerCodes(error).filter((code) => !ENDING.has(code));
+      const silent = brokerCodes(error).length === 0;
+      if (!silent && codes.length === 0) return;
+      this.troubled = true;
+      const reason = silent ? '' : ` (${[...new Set(codes.map(codeName))].join(', ')})`;
+      told = `waiting for broker ${this.brokers}${reason}`;
+      notice(told);
+    };
+    try {
+      return await insist(attempt, { signal, deadline, waiting, firstPauseMs: FIRST_PAUSE_MS });
+    } finally {
+      if (told !== undefined) notice(undefined);
+    }
+  }
+}
