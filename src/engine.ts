@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
+import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
 import { noFault, type Fault } from './base/fault.ts';
@@ -41,6 +41,8 @@ export interface EngineHost {
   readonly pollAll?: boolean;
   /** The connector that `connector = 'name'` means here, in place of the one that comes with streamsql, if any does. */
   source?(name: string, builtIn: SourceConnector | undefined): SourceConnector | undefined;
+  /** The same of sinks. */
+  readonly sink?: (name: string, builtIn: SinkConnector | undefined) => SinkConnector | undefined;
   /** A reader in place of the connector's own. */
   readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
   readonly now?: () => number;
@@ -88,7 +90,10 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
         const builtIn = sources.find((source) => source.name === name);
         return host.source === undefined ? builtIn : host.source(name, builtIn);
       },
-      sink: (name) => sinks.find((sink) => sink.name === name),
+      sink: (name) => {
+        const builtIn = sinks.find((sink) => sink.name === name);
+        return host.sink === undefined ? builtIn : host.sink(name, builtIn);
+      },
       sourceNames: sources.map((source) => source.name),
       sinkNames: sinks.map((sink) => sink.name),
     },
