@@ -6,6 +6,7 @@ import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOpt
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
+import type { Recovery } from './exec/checkpoint/find.ts';
 import { realDisk, type Disk } from './exec/checkpoint/disk.ts';
 import { finishResults } from './exec/claim-results.ts';
 import { finishState } from './exec/claim.ts';
@@ -235,7 +236,10 @@ class StreamEngine implements Engine {
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery);
       emit(startEvent(plan, output.db, given.state));
-      for (const message of [...keylessWarnings(plan), ...(recovery?.warnings ?? [])])
+      for (const message of [
+        ...keylessWarnings(plan),
+        ...(recovery === undefined ? [] : resumeWarnings(plan, recovery)),
+      ])
         emit({ event: 'warning', message });
       if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
       const { interrupted } = await runtime.run(options);
@@ -309,6 +313,12 @@ class StreamEngine implements Engine {
     this.parts.duck.close();
     return Promise.resolve();
   }
+}
+
+/** A view that is added is filled with what came before; what went by for a sink that is added does not come again. */
+function resumeWarnings(plan: Plan, { changes, warnings }: Recovery): readonly string[] {
+  const sinks = plan.sinks.filter(({ name }) => changes.added.has(name));
+  return [...warnings, ...sinks.map(({ name }) => `the sink ${name} is new: it gets what changes from now on`)];
 }
 
 function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent {

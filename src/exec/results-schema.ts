@@ -15,6 +15,7 @@ export const rowsOf = (view: string): Sql => meta(`rows of ${view}`);
 export const metaTables = (at: (name: string) => Sql): readonly Sql[] => [
   sql`CREATE TABLE ${at('views')} (name VARCHAR, sql VARCHAR, emit VARCHAR, hidden_keys BOOLEAN)`,
   sql`CREATE TABLE ${at('tables')} (name VARCHAR, key VARCHAR[])`,
+  sql`CREATE TABLE ${at('statements')} (sql VARCHAR)`,
   sql`CREATE TABLE ${at('sources')} (name VARCHAR, connector VARCHAR, bounded BOOLEAN, event_time VARCHAR)`,
   sql`CREATE TABLE ${at('epochs')} (
     epoch BIGINT, committed_at TIMESTAMP, clock TIMESTAMP, closing BOOLEAN, rows BIGINT,

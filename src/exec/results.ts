@@ -73,8 +73,12 @@ export class Results {
   private readonly upkeep: ResultsUpkeep;
   private tables: readonly ViewTable[] = [];
   private userTables: readonly TableOperator[] = [];
+  /** Epochs were done again: the operators may hold doubles with other last bits than the tables. */
+  again = false;
   /** The last epoch that no recovery will need the log of, when that is new. */
   forgettable: number | undefined;
+  /** Statements of the file that changed tables before the next epoch; they are written down with it. */
+  statements: readonly string[] = [];
 
   constructor(connection: DuckConnection) {
     this.connection = connection;
@@ -178,6 +182,7 @@ export class Results {
       await this.writeDead(record);
       if (record.lateSources.length > 0) await this.writeLate(record);
       await this.connection.run(sql`INSERT INTO ${meta('epochs')} ${recordRow(record)}`);
+      await this.writeStatements();
       if (this.forgettable !== undefined) await this.forget(this.forgettable);
       await this.connection.run(sql`COMMIT`);
     } catch (error) {
@@ -185,6 +190,18 @@ export class Results {
       throw error;
     }
     await this.upkeep.committed();
+  }
+
+  private async writeStatements(): Promise<void> {
+    for (const text of this.statements)
+      await this.connection.run(sql`INSERT INTO ${meta('statements')} VALUES (${text})`);
+    this.statements = [];
+  }
+
+  /** What statements of the file have changed tables so far. */
+  async doneStatements(): Promise<readonly string[]> {
+    const rows = await this.connection.rows(sql`SELECT sql FROM ${meta('statements')} ORDER BY rowid`);
+    return rows.map((row) => String(row['sql']));
   }
 
   /** The log of these epochs is of no use to a recovery any more. The last thousand stay to be looked at. */
@@ -213,7 +230,7 @@ export class Results {
         (column, i) => sql`${sources[i] ?? ident(column.name)} AS ${ident(column.name)}`,
       );
       const changes = sql`(SELECT ${join(renamed)}, "$n" FROM ${delta})`;
-      return applyChanges(this.connection, table.table, view.columns, changes);
+      return applyChanges(this.connection, table.table, view.columns, changes, this.again);
     }
     if (!table.live) {
       await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta}`);

@@ -108,7 +108,7 @@ export class Runtime {
         },
         signal: this.ended.signal,
         ...(state !== undefined && {
-          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined })) },
+          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
         }),
         ...(host.onGap === 'skip' && {
           skipped: (partition, from, to) =>
@@ -149,7 +149,10 @@ export class Runtime {
       this.over = epoch.closing;
     }
     await tables.refill();
-    this.begun = recovery.last >= 0 && added.size === 0;
+    const { results } = this.opened;
+    if (recovery.last >= 0) results.statements = await tables.catchUp(await results.doneStatements());
+    results.again = recovery.epochs.length > 0;
+    this.begun = recovery.last >= 0 && added.size === 0 && results.statements.length === 0;
     fault('recovery-done');
     const seconds = (performance.now() - started) / 1000;
     emit({ event: 'resumed', checkpoint: recovery.manifest.epoch, epoch: recovery.last, seconds });
@@ -171,6 +174,7 @@ export class Runtime {
     this.lastCommit = this.firstRead;
     if (!this.begun) {
       // Whatever happens then, there is one to go on from.
+      if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
       await this.process(await this.epochs.prepare([], this.clock.micros()), stop);

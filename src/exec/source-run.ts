@@ -88,7 +88,7 @@ export class SourceRun {
       partitions: this.reader.partitions.map((partition, index) => {
         const { greatest, initial } = this.clockOf(index);
         return {
-          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null,
+          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null, end: partition.end ?? null,
           greatest: greatest === undefined ? null : String(greatest), initial,
         };
       }),

@@ -77,10 +77,10 @@ export class StateJournal {
     if (rows > 0) this.dirty = true;
   }
 
-  /** What was written of it is in it again: so many rows, of which `rows` are left. */
-  restored(rows: number, written: number): void {
-    this.next = written;
-    this.mark = written;
+  /** `next`: the row number after the last; restoring may have left gaps. */
+  restored(rows: number, next: number): void {
+    this.next = next;
+    this.mark = next;
     this.dirty = false;
     this.noting = rows > this.session.journalFrom;
   }

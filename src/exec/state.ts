@@ -140,12 +140,17 @@ export class StateTable {
     this.journal.pruned();
   }
 
-  /** It is as a checkpoint has it, whose segments have so many rows. */
-  restored(rows: number, segments: number, segmentRows: number): void {
-    this.rows = rows;
-    this.dead = segmentRows - rows;
-    this.journal.restored(rows, segmentRows);
-    this.journal.written(segments, segmentRows);
+  /** It is as a checkpoint has it, whose segments have so many rows. `next`: the row number after its last. */
+  restored(table: {
+    readonly rows: number;
+    readonly next: number;
+    readonly segments: number;
+    readonly segmentRows: number;
+  }): void {
+    this.rows = table.rows;
+    this.dead = 0;
+    this.journal.restored(table.rows, table.next);
+    this.journal.written(table.segments, table.segmentRows);
   }
 
   /** What was pinned is written: the table is that many segments now, with so many rows. */

@@ -40,7 +40,8 @@ const RECORD: readonly Pair[] = ['late', 'dead_letters'].map((name) => ({
 
 async function tablePairs(asked: DuckConnection): Promise<readonly Pair[]> {
   const names = async (database: string): Promise<readonly string[]> => {
-    const rows = await asked.rows(sql`SELECT table_name AS name FROM duckdb_tables() WHERE database_name = ${database} AND schema_name = 'main'
+    const rows =
+      await asked.rows(sql`SELECT table_name AS name FROM duckdb_tables() WHERE database_name = ${database} AND schema_name = 'main'
       UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = ${database} AND schema_name = 'main' AND NOT internal ORDER BY 1`);
     return rows.map((row) => String(row['name']));
   };
@@ -72,7 +73,9 @@ function sinkPairs(want: string, got: string, problems: string[]): readonly Pair
 
 const partsOf = (folder: string): readonly string[] =>
   existsSync(folder)
-    ? readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(json|csv|parquet|tmp)$/.test(name))
+    ? readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+        /\.(json|csv|parquet|tmp)$/.test(name),
+      )
     : [];
 
 /** Values as text, so that no format's guess of a type matters. */

@@ -16,7 +16,8 @@ export type Disturbance =
 export const parsed = (text: string): readonly Disturbance[] => text.split(/\s+/).filter(Boolean).map(parsedOne);
 
 function parsedOne(text: string): Disturbance {
-  const [, how = '', separator = '', first = '', second = ''] = /^([\w-]+)([:@])(\d+)(?:\+(\d+)ms|%)?$/.exec(text) ?? [];
+  const [, how = '', separator = '', first = '', second = ''] =
+    /^([\w-]+)([:@])(\d+)(?:\+(\d+)ms|%)?$/.exec(text) ?? [];
   const point = FAULT_POINTS.find((known) => known === how);
   if (point !== undefined && separator === ':') return { kind: 'fault', point, nth: Number(first) };
   if (how === 'kill') return { kind: 'kill', epochs: Number(first), ms: Number(second) };

@@ -29,7 +29,10 @@ export async function playKafkaRound(broker: TestBroker, seed: number, plan: Pla
     const run = (name: string): Parameters<typeof runToEnd>[0] => ({
       folder: join(folder, name),
       file: 'kafka.sql',
-      flags: [...flags(120, 200), ...variables({ BROKERS: broker.address, TOPIC: topic, SINK_TOPIC: `${topic}-${name}` })],
+      flags: [
+        ...flags(120, 200),
+        ...variables({ BROKERS: broker.address, TOPIC: topic, SINK_TOPIC: `${topic}-${name}` }),
+      ],
       complete: (event) => rowsRead(event) >= input.count,
     });
     const producer = new SlowProducer(broker, topic, input);
@@ -39,7 +42,8 @@ export async function playKafkaRound(broker: TestBroker, seed: number, plan: Pla
       await producer.close();
     }
     await runToEnd(run('want'));
-    for (const [name, each] of Object.entries({ want, got })) await dumpTopic(broker, `${topic}-${name}`, each, 'topic');
+    for (const [name, each] of Object.entries({ want, got }))
+      await dumpTopic(broker, `${topic}-${name}`, each, 'topic');
     found.push(...(await differences(want, got)));
   } catch (error) {
     if (error instanceof RunFailure) story = error.story;

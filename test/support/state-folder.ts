@@ -49,8 +49,8 @@ export class StateFolder {
           late: 1,
           deadLetters: 2,
           partitions: [
-            { name: '0', position: 12, ordinal: null, greatest: '1704067199500000', initial: 0 },
-            { name: '1', position: 8, ordinal: null, greatest: null, initial: 0 },
+            { name: '0', position: 12, ordinal: null, end: null, greatest: '1704067199500000', initial: 0 },
+            { name: '1', position: 8, ordinal: null, end: null, greatest: null, initial: 0 },
           ],
         },
       ],

@@ -58,6 +58,7 @@ export class Outbox {
     this.topic = topic;
     this.partitions = [...topic.leaders.keys()].sort((a, b) => a - b);
     this.limit = settings.batchBytes;
+    patience.lookFor = () => this.refresh();
   }
 
   /** Resolves when all of them are in. Throws the broker's refusals as they are. */

@@ -10,6 +10,8 @@ const FIRST_PAUSE_MS = 10;
 export class Patience {
   /** A request may have been left unanswered, and yet be done late. */
   troubled = false;
+  /** Called where a broker does not know the topic; throws where it will not come back. */
+  lookFor: () => Promise<void> = () => Promise.resolve();
   private readonly brokers: string;
   private readonly context: Pick<SinkContext, 'notice' | 'signal'>;
 
@@ -32,9 +34,18 @@ export class Patience {
       notice(told);
     };
     try {
-      return await insist(attempt, { signal, deadline, waiting, firstPauseMs: FIRST_PAUSE_MS });
+      return await insist(() => this.attempt(attempt), { signal, deadline, waiting, firstPauseMs: FIRST_PAUSE_MS });
     } finally {
       if (told !== undefined) notice(undefined);
+    }
+  }
+
+  private async attempt<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (brokerCodes(error).includes(CODE.UNKNOWN_TOPIC_OR_PARTITION)) await this.lookFor();
+      throw error;
     }
   }
 }

@@ -42,9 +42,10 @@ export async function refill(
   connection: DuckConnection,
 ): Promise<void> {
   await connection.run(sql`DROP TABLE ${table.name}`);
-  await restoreTable(connection, table.name, state, folder);
+  const next = await restoreTable(connection, table.name, state, folder);
   const [counted] = await connection.rows(sql`SELECT count(*) AS n FROM ${table.name}`);
-  table.restored(Number(counted?.['n']), state.segments.length, rowsIn(state));
+  const rows = Number(counted?.['n']);
+  table.restored({ rows, next, segments: state.segments.length, segmentRows: rowsIn(state) });
 }
 
 const rowsIn = ({ segments }: TableState): number => segments.reduce((sum, { rows }) => sum + rows, 0);

@@ -49,6 +49,8 @@ export interface PartitionStateSaved {
   readonly name: string;
   readonly position: number;
   readonly ordinal: number | null;
+  /** Where it ended, as last seen. */
+  readonly end: number | null;
   /** The greatest event time so far, microseconds, as text. */
   readonly greatest: string | null;
   /** Where the reader stood when the partition was first seen. */

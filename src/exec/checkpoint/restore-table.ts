@@ -10,20 +10,23 @@ export type Restoring = Pick<DuckConnection, 'run' | 'rows'>;
 
 /**
  * Makes the table `target` and fills it with what the segments say, one after another. Their files are taken as they
- * are: see `verifyFiles`. What a Parquet file holds as another type (see `storedColumns`) is cast to the table's.
+ * are: see `verifyFiles`. What a Parquet file holds as another type (see `storedColumns`) is cast to the table's. Gives the
+ * row number that DuckDB will give the table's next row: what was taken away again had one too.
  */
 export async function restoreTable(
   connection: Restoring,
   target: Sql,
   { columns, segments }: TableState,
   folder: string,
-): Promise<void> {
+): Promise<number> {
   const definitions = columns.map(({ name, type }) => sql`${ident(name)} ${raw(type)}`);
   await connection.run(sql`CREATE TABLE ${target} (${join(definitions)})`);
   const table = { connection, target, columns, folder };
   // What came before a whole one is not in the table.
   const first = segments.findLastIndex(({ kind }) => kind === 'whole');
-  for (const segment of segments.slice(Math.max(0, first))) await apply(table, segment);
+  let next = 0;
+  for (const segment of segments.slice(Math.max(0, first))) next += await apply(table, segment);
+  return next;
 }
 
 interface Target {
@@ -33,7 +36,8 @@ interface Target {
   readonly folder: string;
 }
 
-async function apply(table: Target, { conditions = [], gone, key, file }: Segment): Promise<void> {
+/** How many rows it added. */
+async function apply(table: Target, { conditions = [], gone, key, file }: Segment): Promise<number> {
   const { connection, target } = table;
   if (conditions.length > 0) {
     const any = join(
@@ -43,9 +47,9 @@ async function apply(table: Target, { conditions = [], gone, key, file }: Segmen
     await connection.run(sql`DELETE FROM ${target} WHERE ${any}`);
   }
   if (gone !== undefined) await removeLike(table, gone, await columnsIn(table, gone));
-  if (file === undefined) return;
+  if (file === undefined) return 0;
   if (key !== undefined) await removeLike(table, file, columnsNamed(table, key));
-  await connection.run(sql`INSERT INTO ${target} BY NAME ${loaded(table, file, await columnsIn(table, file))}`);
+  return connection.run(sql`INSERT INTO ${target} BY NAME ${loaded(table, file, await columnsIn(table, file))}`);
 }
 
 /** Deletes the rows that are the same as one of the file's in all of `columns`; with no columns every row is, if the file has one. */
