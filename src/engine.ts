@@ -206,6 +206,7 @@ class StreamEngine implements Engine {
     const { options: given, host, threads, tables } = this.parts;
     const identity = identify(plan, this.settings.timeZone);
     const fault = host.fault ?? noFault;
+    const disk = host.disk ?? realDisk;
     let runtime: Runtime | undefined;
     try {
       const job = await Job.find({
@@ -215,7 +216,7 @@ class StreamEngine implements Engine {
         fault,
         emit,
         connection: this.parts.connection,
-        disk: host.disk ?? realDisk,
+        disk,
         attach: (db) => this.openResults(db),
         connect: () => this.connectInZone(),
       });
@@ -247,7 +248,7 @@ class StreamEngine implements Engine {
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
       await finishResults(output.connection, status);
-      if (given.state !== undefined) finishState(given.state, status);
+      if (given.state !== undefined) await finishState(disk, given.state, status);
       for (const select of plan.closing) {
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
       }

@@ -91,6 +91,7 @@ export class Life {
   } // prettier-ignore
 
   private heard(event: RunEvent): void {
+    if (process.env['SIM']) console.log(this.world.crashed, JSON.stringify(event, (k,v) => typeof v === 'bigint' ? String(v) : v).slice(0,150));
     if (this.world.crashed) return;
     if (event.event === 'warning') this.warnings.push(event.message);
     if (event.event === 'checkpoint' || event.event === 'warning') this.writing = 0;
