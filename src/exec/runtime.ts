@@ -170,15 +170,15 @@ export class Runtime {
 
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
-    this.firstRead = performance.now();
-    this.lastCommit = this.firstRead;
     if (!this.begun) {
       // Whatever happens then, there is one to go on from.
       if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
-      await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     }
+    this.firstRead = performance.now();
+    this.lastCommit = this.firstRead;
+    if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     // The next batch is decoded while the operators of the last one still run and commit.
     let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();
