@@ -84,6 +84,8 @@ export class Runtime {
   private lastCommit = 0;
   private rowsIn = 0;
   private epochsDone = 0;
+  /** Records of earlier runs. */
+  private recordsBefore = 0;
 
   constructor(host: RuntimeHost) {
     this.host = host;
@@ -111,14 +113,16 @@ export class Runtime {
           resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
         }),
         ...(host.onGap === 'skip' && {
-          skipped: (partition, from, to) =>
-            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` }),
+          skipped: (partition, from, to) => {
+            if (run.source !== undefined) run.source.counts.skipped += to - from;
+            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` });
+          },
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
       run.source = new SourceRun(operator, reader);
-      await reader.open();
       if (state !== undefined) run.source.load(state);
+      await reader.open();
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -176,6 +180,7 @@ export class Runtime {
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
     }
+    this.recordsBefore = this.records;
     this.firstRead = performance.now();
     this.lastCommit = this.firstRead;
     if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
@@ -266,6 +271,10 @@ export class Runtime {
     return this.output;
   }
 
+  private get records(): number {
+    return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
+  }
+
   progress(): Progress {
     const now = this.host.now();
     return {
@@ -284,8 +293,8 @@ export class Runtime {
     const sources = this.progress().sources;
     return {
       seconds,
-      epochs: this.epochs.next,
-      rowsIn: sources.reduce((sum, source) => sum + source.rows, 0),
+      epochs: this.epochsDone,
+      rowsIn: this.records - this.recordsBefore,
       rowsPerSecond: seconds > 0 ? this.rowsIn / seconds : 0,
       late: views.reduce((sum, view) => sum + view.late, 0),
       deadLetters: sources.reduce((sum, source) => sum + source.deadLetters, 0),
