@@ -168,8 +168,8 @@ export interface Chunk {
   /** What the reader wants back in `SourceResume` to read on at `to`, where the position alone does not tell it. */
   readonly ordinal?: number;
   /**
-   * CRC-32 of the bytes of the records, and their number: of adjoining chunks together the same, however they are cut. Absent
-   * where there are no bytes.
+   * CRC-32 of the bytes of the records, and their number, rejected ones in their places: of adjoining chunks together the
+   * same, however they are cut. Absent where there are no bytes.
    */
   readonly check?: { readonly crc: number; readonly bytes: number };
   readonly body: ChunkBody;

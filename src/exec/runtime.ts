@@ -84,6 +84,8 @@ export class Runtime {
   private lastCommit = 0;
   private rowsIn = 0;
   private epochsDone = 0;
+  /** Records of earlier runs. */
+  private recordsBefore = 0;
 
   constructor(host: RuntimeHost) {
     this.host = host;
@@ -111,14 +113,16 @@ export class Runtime {
           resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
         }),
         ...(host.onGap === 'skip' && {
-          skipped: (partition, from, to) =>
-            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` }),
+          skipped: (partition, from, to) => {
+            if (run.source !== undefined) run.source.counts.skipped += to - from;
+            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` });
+          },
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
       run.source = new SourceRun(operator, reader);
-      await reader.open();
       if (state !== undefined) run.source.load(state);
+      await reader.open();
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -172,15 +176,16 @@ export class Runtime {
 
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
-    this.firstRead = performance.now();
-    this.lastCommit = this.firstRead;
     if (!this.begun) {
       // Whatever happens then, there is one to go on from.
       if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
-      await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     }
+    this.recordsBefore = this.records;
+    this.firstRead = performance.now();
+    this.lastCommit = this.firstRead;
+    if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     // The next batch is decoded while the operators of the last one still run and commit.
     let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();
@@ -268,6 +273,10 @@ export class Runtime {
     return this.output;
   }
 
+  private get records(): number {
+    return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
+  }
+
   progress(): Progress {
     const now = this.host.now();
     return {
@@ -286,8 +295,8 @@ export class Runtime {
     const sources = this.progress().sources;
     return {
       seconds,
-      epochs: this.epochs.next,
-      rowsIn: sources.reduce((sum, source) => sum + source.rows, 0),
+      epochs: this.epochsDone,
+      rowsIn: this.records - this.recordsBefore,
       rowsPerSecond: seconds > 0 ? this.rowsIn / seconds : 0,
       late: views.reduce((sum, view) => sum + view.late, 0),
       deadLetters: sources.reduce((sum, source) => sum + source.deadLetters, 0),
