@@ -46,6 +46,8 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
+  /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
+  readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
 }
 

@@ -19,6 +19,7 @@ import type { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { END_OF_TIME } from './operators/operator.ts';
 import { RateMeter } from './rate.ts';
+import type { Retained } from './retained/retained.ts';
 import type { Results } from './results.ts';
 import type { Session } from './session.ts';
 import { SinkWriters } from './sink-writers.ts';
@@ -62,6 +63,8 @@ export interface Output {
   readonly results: Results;
   /** Absent where nothing is kept to go on from. */
   readonly checkpoints: Checkpoints | undefined;
+  /** Absent where no raw records are kept. */
+  readonly retained: Retained | undefined;
 }
 
 const PROGRESS_MS = 1000;
@@ -134,6 +137,7 @@ export class Runtime {
   async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
     if (signal !== undefined) this.sinks.stopWith(signal);
+    for (const source of this.sources) source.keeper = output.retained?.of(source.name);
     await this.sinks.open(recovery);
   }
 
@@ -313,6 +317,7 @@ export class Runtime {
     this.ended.abort();
     await this.output?.checkpoints?.settled();
     await this.batches.close();
+    await this.output?.retained?.close();
     await this.sinks.close();
   }
 }

@@ -8,6 +8,7 @@ import { decode } from './decode/decoder.ts';
 import type { Decoded, DecodePlan } from './decode/plan.ts';
 import { deltaTable, END_OF_TIME, least } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
+import type { SourceKeeper } from './retained/source-keeper.ts';
 
 /** How long a partition of a live source must have had nothing new before it holds no watermark back, ms. */
 const IDLE_AFTER_MS = 10_000;
@@ -38,6 +39,8 @@ export class SourceRun {
   notice: string | undefined;
   /** The poll that is under way, or has brought what no epoch has taken yet. */
   pending: Promise<readonly Chunk[]> | undefined;
+  /** Keeps the raw records; undefined where nobody does. */
+  keeper: SourceKeeper | undefined;
   private readonly plan: DecodePlan;
   private readonly clocks: PartitionClock[] = [];
   private announced: bigint | undefined;
@@ -174,8 +177,14 @@ export class SourceRun {
     } catch (error) {
       throw asSourceError(this.name, error);
     } finally {
-      for (const chunk of chunks) chunk.release();
+      if (this.keeper === undefined) for (const chunk of chunks) chunk.release();
     }
+  }
+
+  /** The epoch of these chunks, which are decoded, is committed. */
+  async keep(chunks: readonly Chunk[], epoch: number, clock: bigint): Promise<void> {
+    const names = this.reader.partitions.map(({ name }) => name);
+    await this.keeper?.keep(chunks, names, epoch, clock);
   }
 
   /**
