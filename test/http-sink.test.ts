@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { SinkContext, SinkWriter } from '../src/base/connector.ts';
 import type { Column } from '../src/base/schema.ts';
 import { httpSinkIn } from '../src/connectors/http-sink/connector.ts';
+import { open } from '../src/engine.ts';
 import { refusal } from './support/sequence-bench.ts';
 import { openSinkBench, planSink, type SinkBench } from './support/sink-bench.ts';
 
@@ -289,4 +290,15 @@ test('what is no address, and what is no header, is refused and not shown', () =
   );
   expect(refused({ headers: 'X-A: s3cret€' }).message).toBe('sink out: the header X-A has what HTTP does not carry');
   expect(refused({ headers: 'Idempotency-Key: mine' }).message).toBe("sink out: the header Idempotency-Key is not the user's to set"); // prettier-ignore
+});
+
+test('a file says it all, and EXPLAIN what it promises', async () => {
+  const engine = await open({ variables: { URL: `${origin()}/in` } });
+  await engine.sql(`CREATE SOURCE numbers (k AS n % 2) WITH (connector = 'generator', rows = 3);
+    CREATE SINK hook WITH (connector = 'http', url = '\${URL}', format = 'ndjson') AS SELECT k, count(*) AS n FROM numbers GROUP BY k`);
+  expect(await engine.explain()).toMatch(/^sink hook, emit changes, at least once\n/);
+  await engine.run();
+  await engine.close();
+  expect(taken.map(({ body }) => body)).toEqual(['{"op":"+","k":0,"n":2}\n{"op":"+","k":1,"n":1}\n']);
+  expect(keys()[0]).toMatch(/^[0-9a-f]{16}-hook-\d+-0$/);
 });
