@@ -94,7 +94,8 @@ export class ExactlyOnceWriter implements SinkWriter {
   async close(): Promise<void> {
     clearInterval(this.timer);
     // Readers need not wait for the transaction's timeout.
-    const ended = this.id.open ? this.id.endOnce('abort').catch(() => undefined) : undefined;
+    const empty = !this.id.open || this.endings.repeating;
+    const ended = empty ? undefined : this.id.endOnce('abort').catch(() => undefined);
     await Promise.race([ended, sleep(LAST_ABORT_MS)]);
     await this.parts.cluster.close();
   }
