@@ -37,7 +37,7 @@ function overFiles(name: string, maxBatchRows: number, checkpointMs: number, fil
   };
 }
 
-const copySql = (name: string, folder: string): void =>
+export const copySql = (name: string, folder: string): void =>
   copyFileSync(join(SQL, `${name}.sql`), join(folder, `${name}.sql`));
 
 /** Each is cut into some hundred epochs of a few milliseconds. */
