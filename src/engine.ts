@@ -235,7 +235,7 @@ class StreamEngine implements Engine {
       const output = await job.open(graph);
       const backfilled = recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results);
       if (recovery !== undefined) await runtime.openInput(recovery);
-      await runtime.openOutput(output, recovery);
+      await runtime.openOutput(output, recovery, options.signal);
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),

@@ -33,7 +33,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Ran {
   readonly events: readonly RunEvent[];
-  query(sql: string): Promise<readonly (readonly unknown[])[]>;
+  readonly query: (sql: string) => Promise<readonly (readonly unknown[])[]>;
 }
 
 /** One run, closed at its end; what is asked of it is asked of its database. */

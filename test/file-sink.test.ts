@@ -250,6 +250,20 @@ describe('formats', () => {
     }
   });
 
+  test('JSON stays JSON, also within', async () => {
+    const columns = [{ name: 'n', type: 'STRUCT(d DOUBLE, l FLOAT[])' }, { name: 'k', type: 'INTEGER' }]; // prettier-ignore
+    const values = `({d: 'nan', l: ['inf', '1.5']}, 1), (NULL, 1), ({d: '0.5', l: []}, 1)`;
+    const lines = [
+      { n: { d: 'nan', l: ['inf', '1.5'] }, k: 1 },
+      { n: null, k: 1 },
+      { n: { d: 0.5, l: [] }, k: 1 },
+    ];
+    await write(await opened({}, columns), 1, values, columns);
+    expect(visibleRows(out())).toEqual(lines);
+    await write(await opened({ partition_by: 'k', path: 'out/k' }, columns), 1, values, columns);
+    expect(visibleRows(out('k'))).toEqual(lines.map(({ n }) => ({ n, k: '1' })));
+  });
+
   test('snappy is for Parquet', () => {
     expect(refusal(() => planSink(fileSink, { path: 'out', compression: 'snappy' }, { columns: COLUMNS }))).toMatchObject({
       code: 'OPTION',

@@ -357,7 +357,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('the Kafka sink'), () => {
       await createTopic(broker, 'turns', 3);
       const out = await sink({ topic: 'turns' });
       for (let epoch = 0; epoch < 3; epoch++) await out.epoch(epoch, `SELECT ${epoch} AS n`);
-      expect((await committed(broker, 'turns')).map(({ partition }) => partition).sort()).toEqual([0, 1, 2]);
+      expect(new Set((await committed(broker, 'turns')).map(({ partition }) => partition))).toEqual(new Set([0, 1, 2]));
     });
 
     it.each(['none', 'gzip'])('many in one epoch, in order, compression %s', async (compression) => {

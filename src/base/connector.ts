@@ -46,6 +46,8 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
+  /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
+  readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
 }
 
@@ -244,6 +246,8 @@ export interface SinkDeclaration {
 }
 
 export interface SinkPlan {
+  /** Where a crash may bring rows twice, and the reader of a plan should know. */
+  readonly delivery?: 'at least once';
   open(context: SinkContext): SinkWriter;
 }
 
@@ -264,6 +268,11 @@ export interface SinkContext {
   notice(message: string | undefined): void;
   /** Aborted when the run is to end. */
   readonly signal: AbortSignal;
+  /**
+   * Aborted when the run is asked to stop: the epoch under way is still published, but a writer that waits for someone else
+   * gives up, which fails the run. The next one settles what was not published.
+   */
+  readonly stopping?: AbortSignal;
   /** Where `print` prints: rows of one epoch. */
   print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
 }

@@ -95,7 +95,7 @@ export class Epochs {
     host.fault('committed');
     await host.sinks.publish(epoch);
     host.fault('published');
-    this.count(prepared.decoded);
+    await this.account(prepared.decoded, epoch, prepared.stamped);
     if (late) await host.session.run('late', LATE_SHAPE);
     for (const script of changed) script.done();
     return record;
@@ -112,7 +112,7 @@ export class Epochs {
     const take = (table: TableOperator): Promise<void> => table.takeLogged(changesOf(table.node.name), logged.epoch);
     const { decoded, late } = await this.pass(at, batches, logged.announced, take, but);
     await host.sinks.settle(logged.epoch);
-    this.count(decoded);
+    await this.account(decoded, logged.epoch, logged.clock);
     if (late) await host.session.run('late', LATE_SHAPE);
     host.fault('recovery-epoch-replayed');
   }
@@ -178,11 +178,13 @@ export class Epochs {
     return done;
   }
 
-  private count(decoded: DecodedBatches): void {
+  /** Counts what an epoch has read, and hands it to who keeps it. */
+  private async account(decoded: DecodedBatches, epoch: number, clock: bigint): Promise<void> {
     for (const [source, batch] of decoded) {
       source.counts.rows += batch.chunks.reduce((sum, chunk) => sum + chunk.records + chunk.rejected.length, 0);
       source.counts.dead += batch.decoded.dead.length;
       source.counts.firstReason ??= batch.decoded.dead[0]?.reason;
+      await source.keep(batch.chunks, epoch, clock);
     }
   }
 

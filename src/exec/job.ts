@@ -17,6 +17,7 @@ import { claimResults, resumeResults } from './claim-results.ts';
 import type { DuckConnection } from './duck.ts';
 import type { Graph } from './graph.ts';
 import { Results } from './results.ts';
+import { Retained } from './retained/retained.ts';
 import type { Output } from './runtime.ts';
 
 const DEFAULT_INTERVAL_MS = 10_000;
@@ -92,21 +93,25 @@ export class Job {
       await results.resume(plan, (view) => graph.operator(view.node), graph.tables, changes);
     }
     await host.connection.run(sql`SET temp_directory = ${spillFolder(state)}`);
-    return { db, connection, results, checkpoints: await this.checkpoints(state) };
+    return { db, connection, results, ...(await this.checkpoints(state)) };
   }
 
-  private async checkpoints(state: string | undefined): Promise<Checkpoints | undefined> {
-    const { options, disk, fault, connect, emit } = this.host;
-    if (state === undefined || options.checkpoints === false) return undefined;
-    return new Checkpoints(
+  private async checkpoints(state: string | undefined): Promise<Pick<Output, 'checkpoints' | 'retained'>> {
+    const { options, plan, disk, fault, connect, emit } = this.host;
+    if (state === undefined || options.checkpoints === false) return { checkpoints: undefined, retained: undefined };
+    const folder = resolve(state);
+    const known = this.recovery?.manifest.retained ?? [];
+    const retained = await Retained.open({ folder, disk, connect }, plan.sources, known);
+    const checkpoints = new Checkpoints(
       {
-        folder: resolve(state), disk, fault, emit,
+        folder, disk, fault, emit, retained,
         connection: await connect(),
         intervalMs: options.checkpointIntervalMs ?? DEFAULT_INTERVAL_MS,
         keep: options.keepCheckpoints ?? DEFAULT_KEEP,
       },
       this.recovery?.manifest,
     ); // prettier-ignore
+    return { checkpoints, retained };
   }
 }
 

@@ -19,6 +19,7 @@ import type { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { END_OF_TIME } from './operators/operator.ts';
 import { RateMeter } from './rate.ts';
+import type { Retained } from './retained/retained.ts';
 import type { Results } from './results.ts';
 import type { Session } from './session.ts';
 import { SinkWriters } from './sink-writers.ts';
@@ -62,6 +63,8 @@ export interface Output {
   readonly results: Results;
   /** Absent where nothing is kept to go on from. */
   readonly checkpoints: Checkpoints | undefined;
+  /** Absent where no raw records are kept. */
+  readonly retained: Retained | undefined;
 }
 
 const PROGRESS_MS = 1000;
@@ -84,6 +87,8 @@ export class Runtime {
   private lastCommit = 0;
   private rowsIn = 0;
   private epochsDone = 0;
+  /** Records of earlier runs. */
+  private recordsBefore = 0;
 
   constructor(host: RuntimeHost) {
     this.host = host;
@@ -111,14 +116,16 @@ export class Runtime {
           resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
         }),
         ...(host.onGap === 'skip' && {
-          skipped: (partition, from, to) =>
-            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` }),
+          skipped: (partition, from, to) => {
+            if (run.source !== undefined) run.source.counts.skipped += to - from;
+            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` });
+          },
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
       run.source = new SourceRun(operator, reader);
-      await reader.open();
       if (state !== undefined) run.source.load(state);
+      await reader.open();
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -127,8 +134,10 @@ export class Runtime {
   }
 
   /** Opens what the run writes. */
-  async openOutput(output: Output, recovery: Recovery | undefined): Promise<void> {
+  async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
+    if (signal !== undefined) this.sinks.stopWith(signal);
+    for (const source of this.sources) source.keeper = output.retained?.of(source.name);
     await this.sinks.open(recovery);
   }
 
@@ -149,7 +158,7 @@ export class Runtime {
       this.over = epoch.closing;
     }
     const { results } = this.opened;
-    // Of a run that ended before its first epoch nobody has what the file says to do with the tables: that epoch is yet to come.
+    // Before the first epoch nothing of what the file did to its tables is in the results.
     if (recovery.last >= 0) {
       await tables.refill();
       results.statements = await tables.catchUp(await results.doneStatements());
@@ -164,6 +173,7 @@ export class Runtime {
   /** Runs until the input ends, the signal aborts, or as much is done as was asked for; the batch under way is finished. */
   async run({ signal: outer, stopAfter }: RunOptions): Promise<{ interrupted: boolean }> {
     const stop = new StopRule(stopAfter ?? {}, outer);
+    this.sinks.stopWith(stop.signal);
     try {
       return await this.loop(stop);
     } finally {
@@ -179,6 +189,7 @@ export class Runtime {
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
     }
+    this.recordsBefore = this.records;
     this.firstRead = performance.now();
     this.lastCommit = this.firstRead;
     if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
@@ -269,6 +280,10 @@ export class Runtime {
     return this.output;
   }
 
+  private get records(): number {
+    return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
+  }
+
   progress(): Progress {
     const now = this.host.now();
     return {
@@ -287,8 +302,8 @@ export class Runtime {
     const sources = this.progress().sources;
     return {
       seconds,
-      epochs: this.epochs.next,
-      rowsIn: sources.reduce((sum, source) => sum + source.rows, 0),
+      epochs: this.epochsDone,
+      rowsIn: this.records - this.recordsBefore,
       rowsPerSecond: seconds > 0 ? this.rowsIn / seconds : 0,
       late: views.reduce((sum, view) => sum + view.late, 0),
       deadLetters: sources.reduce((sum, source) => sum + source.deadLetters, 0),
@@ -302,6 +317,7 @@ export class Runtime {
     this.ended.abort();
     await this.output?.checkpoints?.settled();
     await this.batches.close();
+    await this.output?.retained?.close();
     await this.sinks.close();
   }
 }

@@ -8,6 +8,7 @@ import { decode } from './decode/decoder.ts';
 import type { Decoded, DecodePlan } from './decode/plan.ts';
 import { deltaTable, END_OF_TIME, least } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
+import type { SourceKeeper } from './retained/source-keeper.ts';
 
 /** How long a partition of a live source must have had nothing new before it holds no watermark back, ms. */
 const IDLE_AFTER_MS = 10_000;
@@ -34,10 +35,12 @@ export interface DecodedChunks {
 export class SourceRun {
   readonly operator: SourceOperator;
   readonly reader: SourceReader;
-  readonly counts = { rows: 0, late: 0, dead: 0, firstReason: undefined as string | undefined };
+  readonly counts = { rows: 0, late: 0, dead: 0, skipped: 0, firstReason: undefined as string | undefined };
   notice: string | undefined;
   /** The poll that is under way, or has brought what no epoch has taken yet. */
   pending: Promise<readonly Chunk[]> | undefined;
+  /** Keeps the raw records; undefined where nobody does. */
+  keeper: SourceKeeper | undefined;
   private readonly plan: DecodePlan;
   private readonly clocks: PartitionClock[] = [];
   private announced: bigint | undefined;
@@ -81,10 +84,10 @@ export class SourceRun {
 
   /** Where it stands between two epochs. `fingerprint`: of what it reads. */
   save(fingerprint: string): SourceState {
-    const { rows, late, dead } = this.counts;
+    const { rows, late, dead, skipped } = this.counts;
     return {
       name: this.name, fingerprint, watermark: this.announced === undefined ? null : String(this.announced),
-      rows, late, deadLetters: dead,
+      rows, late, deadLetters: dead, skipped,
       partitions: this.reader.partitions.map((partition, index) => {
         const { greatest, initial } = this.clockOf(index);
         return {
@@ -98,7 +101,7 @@ export class SourceRun {
   /** Goes on from where it stood; its reader was told the same. */
   load(state: SourceState): void {
     this.announced = state.watermark === null ? undefined : BigInt(state.watermark);
-    Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters });
+    Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters, skipped: state.skipped });
     for (const [index, { position, ordinal, greatest, initial }] of state.partitions.entries()) {
       const seen = greatest === null ? undefined : BigInt(greatest);
       this.clocks[index] = { greatest: seen, first: undefined, activeAt: Date.now(), initial };
@@ -174,8 +177,14 @@ export class SourceRun {
     } catch (error) {
       throw asSourceError(this.name, error);
     } finally {
-      for (const chunk of chunks) chunk.release();
+      if (this.keeper === undefined) for (const chunk of chunks) chunk.release();
     }
+  }
+
+  /** The epoch of these chunks, which are decoded, is committed. */
+  async keep(chunks: readonly Chunk[], epoch: number, clock: bigint): Promise<void> {
+    const names = this.reader.partitions.map(({ name }) => name);
+    await this.keeper?.keep(chunks, names, epoch, clock);
   }
 
   /**
@@ -270,6 +279,7 @@ export class SourceRun {
       rows: this.counts.rows,
       late: this.counts.late,
       deadLetters: this.counts.dead,
+      skipped: this.counts.skipped,
       firstReason: this.counts.firstReason,
       done: this.reader.partitions.reduce((sum, partition) => sum + partition.position, 0),
       total,

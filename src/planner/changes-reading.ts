@@ -9,6 +9,7 @@ export interface ChangingSource {
   readonly connector: string;
   readonly plan: SourcePlan;
   readonly reads: string;
+  readonly retainMs: number | undefined;
   readonly changes: ChangeFormat;
   readonly primaryKey: readonly string[];
   /** All that the user sees, in the order of the declaration. */

@@ -9,6 +9,8 @@ export interface SourceNode extends NodeCommon {
   readonly plan: SourcePlan;
   /** The options that say what it reads. */
   readonly reads: string;
+  /** How long its raw records are kept, ms. */
+  readonly retainMs: number | undefined;
   readonly physical: readonly Column[];
   readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];

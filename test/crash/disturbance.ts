@@ -56,7 +56,7 @@ export function anyDisturbances(random: Random, count: number): readonly Disturb
 
 function fault(random: Random, point: FaultPoint): Disturbance {
   // A checkpoint comes every few epochs, a recovery once a start, and what it does again are few epochs.
-  const most = point.startsWith('checkpoint') || point === 'recovery-epoch-replayed' ? 2 : 6;
+  const most = point.startsWith('checkpoint') || point === 'recovery-epoch-replayed' ? 2 : 4;
   return { kind: 'fault', point, nth: point.startsWith('recovery') && most > 2 ? 1 : random.int(1, most) };
 }
 
@@ -68,9 +68,9 @@ function first(random: Random): Disturbance {
 
 const other = (random: Random): Disturbance =>
   random.weighted<Disturbance>([
-    [5, { kind: 'kill', epochs: random.int(1, 6), ms: random.int(0, 120) }],
+    [5, { kind: 'kill', epochs: random.int(1, 4), ms: random.int(0, 120) }],
     [3, { kind: 'start', percent: random.int(50, 110) }],
-    [1, { kind: 'stop', signal: random.pick(['SIGINT', 'SIGTERM']), epochs: random.int(1, 5) }],
+    [1, { kind: 'stop', signal: random.pick(['SIGINT', 'SIGTERM']), epochs: random.int(1, 4) }],
   ]);
 
 export function environmentOf(disturbance: Disturbance | undefined): Readonly<Record<string, string>> {

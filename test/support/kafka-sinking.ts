@@ -3,7 +3,7 @@ import { checkOptions } from '../../src/base/options.ts';
 import type { Column } from '../../src/base/schema.ts';
 import { ident, raw, sql, type Sql } from '../../src/base/sql.ts';
 import { kafkaSink } from '../../src/connectors/kafka-sink/connector.ts';
-import { Duck, type DuckConnection } from '../../src/exec/duck.ts';
+import type { Duck, DuckConnection } from '../../src/exec/duck.ts';
 import type { TestBroker } from './kafka.ts';
 
 const NOWHERE = { start: 0, end: 0 };
@@ -91,7 +91,6 @@ export class Sinking {
   /** As a crash: nothing is said to the broker any more. */
   crash(): void {
     this.stopping.abort();
-    this.connection.close();
   }
 }
 

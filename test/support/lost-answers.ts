@@ -12,7 +12,11 @@ export const REQUEST = {
   addOffsets: 25,
   endTxn: 26,
   txnOffsetCommit: 28,
+  describeTransactions: 65,
 } as const;
+
+/** `pretended`: the request seems to be done, and never was. */
+type Loss = 'unsent' | 'unanswered' | 'pretended';
 
 /**
  * Makes the next requests of a kind fail as a broken connection does: `unsent`, or `unanswered`, when the broker has done it.
@@ -21,12 +25,12 @@ export const REQUEST = {
 export class LostAnswers {
   readonly sent = new Map<number, number>();
   private readonly spy;
-  private plan: { kind: number; left: number; how: 'unsent' | 'unanswered' } | undefined;
+  private plan: { kind: number; left: number; how: Loss } | undefined;
 
   constructor() {
     const { sent } = this;
-    const original = Connection.prototype.send;
-    const next = (kind: number): 'unsent' | 'unanswered' | undefined => {
+    const original = Object.getOwnPropertyDescriptor(Connection.prototype, 'send')?.value as Connection['send'];
+    const next = (kind: number): Loss | undefined => {
       sent.set(kind, (sent.get(kind) ?? 0) + 1);
       const { plan } = this;
       return plan?.kind === kind && plan.left-- > 0 ? plan.how : undefined;
@@ -39,13 +43,14 @@ export class LostAnswers {
       const callback = args[6];
       const lost = (): void => callback(new NetworkError('Connection closed'), undefined);
       if (how === 'unsent') return setImmediate(lost);
+      if (how === 'pretended') return setImmediate(() => callback(null, {}));
       if (how === 'unanswered') args[6] = lost;
       return original.apply(this, args);
     } as typeof original);
   }
 
   /** Of what was to be lost and was not yet, nothing is. */
-  lose(kind: number, how: 'unsent' | 'unanswered', times = 1): void {
+  lose(kind: number, how: Loss, times = 1): void {
     this.plan = { kind, left: times, how };
   }
 

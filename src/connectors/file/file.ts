@@ -31,6 +31,9 @@ export function planFile(declaration: SourceDeclaration, longestRecord: number):
     changes: settings.changes,
     bounded: true,
     strict: settings.strict,
+    ...(settings.format.kind === 'parquet' && {
+      nothingToRetain: 'the records of Parquet files are Parquet already: keep the files',
+    }),
     open(context) {
       const list = async (): Promise<readonly ListedFile[]> =>
         listFiles(await findFiles(settings.patterns, cwd, span, knownPaths(context, cwd)), context, cwd);

@@ -45,7 +45,7 @@ export class Outbox {
   private topic: Topic;
   private missingSince: number | undefined;
   /** Those of the beginning: a key stays where it is while the run lasts. */
-  private readonly partitions: readonly number[];
+  readonly partitions: readonly number[];
   private sequences = { of: '', next: new Map<number, number>() };
   private turn = 0;
   /** Smaller than asked for once the topic has refused a batch for its size. */

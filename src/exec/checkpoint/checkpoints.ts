@@ -1,11 +1,14 @@
-import { join as joinPath } from 'node:path';
+import { dirname, join as joinPath } from 'node:path';
 import type { Fault } from '../../base/fault.ts';
 import type { RunEvent } from '../../base/run.ts';
 import { raw, sql, type Sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
+import type { Retained, RetainedCut } from '../retained/retained.ts';
+import { RETAINED } from '../retained/source-keeper.ts';
 import type { Disk } from './disk.ts';
+import { fileStem } from './file-stem.ts';
 import type { FileReference, Manifest, OperatorState, Segment, TableState } from './manifest.ts';
-import { filesOf, listCheckpoints, manifestPath, manifestText, readManifest } from './read-manifest.ts';
+import { listCheckpoints, manifestPath, manifestText, namedFiles, readManifest } from './read-manifest.ts';
 import type { OperatorSnapshot, TableSnapshot } from './snapshot.ts';
 import { storedColumns } from './stored-columns.ts';
 
@@ -17,12 +20,22 @@ export interface CheckpointsHost {
   readonly connection: DuckConnection;
   readonly intervalMs: number;
   readonly keep: number;
+  /** The raw records that are kept, where any are. */
+  readonly retained?: Retained | undefined;
   readonly fault: Fault;
   readonly emit: (event: RunEvent) => void;
 }
 
 /** All of a manifest but the state, as it is between two epochs. */
-export type Standing = Omit<Manifest, 'operators'>;
+export type Standing = Omit<Manifest, 'operators' | 'retained'>;
+
+/** What is to be written, as it was between two epochs. */
+interface Taken {
+  readonly snapshot: readonly OperatorSnapshot[];
+  readonly cut: RetainedCut;
+  readonly started: number;
+  readonly pausedMs: number;
+}
 
 const DATA = 'data';
 
@@ -56,11 +69,12 @@ export class Checkpoints {
     const { connection, fault } = this.host;
     await connection.run(sql`BEGIN`);
     const snapshot = operators();
+    const cut = this.host.retained?.cut() ?? [];
     const [first] = snapshot.flatMap(({ tables }) => tables);
     if (first !== undefined) await connection.rows(sql`SELECT 1 FROM ${first.pinned.table} LIMIT 1`);
     fault('checkpoint-pinned');
     const pausedMs = performance.now() - started;
-    this.writing = this.write(standing, snapshot, { started, pausedMs }).finally(() => (this.writing = undefined));
+    this.writing = this.write(standing, { snapshot, cut, started, pausedMs }).finally(() => (this.writing = undefined));
     this.writing.catch(() => undefined);
   }
 
@@ -69,12 +83,8 @@ export class Checkpoints {
     await this.writing;
   }
 
-  private async write(
-    standing: Standing,
-    snapshot: readonly OperatorSnapshot[],
-    { started, pausedMs }: { readonly started: number; readonly pausedMs: number },
-  ): Promise<void> {
-    const { connection, emit } = this.host;
+  private async write(standing: Standing, { snapshot, cut, started, pausedMs }: Taken): Promise<void> {
+    const { connection, retained, emit } = this.host;
     const tables = snapshot.flatMap((operator) => operator.tables);
     const used = tables.flatMap(({ pinned }) => pinned.used);
     try {
@@ -82,9 +92,11 @@ export class Checkpoints {
       const operators: OperatorState[] = [];
       for (const operator of snapshot) operators.push(await this.operator(operator, standing.epoch, written));
       await connection.run(sql`COMMIT`);
-      const manifest: Manifest = { ...standing, operators };
+      const kept = await retained?.writeDown(cut, BigInt(standing.clock));
+      const manifest: Manifest = { ...standing, operators, ...(kept !== undefined && { retained: kept }) };
       await this.publish(manifest);
       this.last = manifest;
+      if (kept !== undefined) await retained?.written(kept, cut);
       for (const [i, { tables: states }] of operators.entries()) {
         for (const [k, state] of states.entries()) snapshot[i]?.tables[k]?.state.written(...sizeOf(state));
       }
@@ -169,9 +181,10 @@ export class Checkpoints {
   private async publish(manifest: Manifest): Promise<void> {
     const { disk, folder, fault } = this.host;
     fault('checkpoint-data-written');
-    const fresh = filesOf(manifest).filter(({ path }) => !this.isKnown(path));
+    const known = new Set(this.last === undefined ? [] : namedFiles(this.last).map(({ path }) => path));
+    const fresh = namedFiles(manifest).filter(({ path }) => !known.has(path));
     for (const { path } of fresh) await disk.sync(joinPath(folder, path));
-    if (fresh.length > 0) await disk.syncFolder(joinPath(folder, DATA));
+    for (const inner of new Set(fresh.map(({ path }) => dirname(path)))) await disk.syncFolder(joinPath(folder, inner));
     fault('checkpoint-data-synced');
     const path = joinPath(folder, manifestPath(manifest.epoch));
     await disk.write(`${path}.tmp`, manifestText(manifest));
@@ -183,22 +196,22 @@ export class Checkpoints {
     fault('checkpoint-manifest-renamed');
   }
 
-  private isKnown(path: string): boolean {
-    return this.last !== undefined && filesOf(this.last).some((file) => file.path === path);
-  }
-
   /** All but the newest `keep`, what is damaged among them, and the files of data that none of those names. */
   private async removeOld(): Promise<void> {
-    const { disk, folder, keep, fault } = this.host;
+    const { disk, folder, keep, retained, fault } = this.host;
     const kept: Manifest[] = [];
     for (const epoch of listCheckpoints(folder)) {
       const { manifest } = kept.length < keep && epoch <= (this.last?.epoch ?? 0) ? readManifest(folder, epoch) : {};
       if (manifest !== undefined) kept.push(manifest);
       else await disk.remove(joinPath(folder, manifestPath(epoch)));
     }
-    const named = new Set(kept.flatMap((manifest) => filesOf(manifest)).map(({ path }) => path));
-    for (const name of await disk.list(joinPath(folder, DATA)))
-      if (!named.has(`${DATA}/${name}`)) await disk.remove(joinPath(folder, DATA, name));
+    const named = new Set(kept.flatMap((manifest) => namedFiles(manifest)).map(({ path }) => path));
+    for (const inner of [DATA, RETAINED]) {
+      for (const name of await disk.list(joinPath(folder, inner))) {
+        const path = `${inner}/${name}`;
+        if (!named.has(path) && retained?.isUnnamed(path) !== true) await disk.remove(joinPath(folder, path));
+      }
+    }
     this.oldest = kept.at(-1)?.epoch;
     fault('checkpoint-old-removed');
   }
@@ -208,11 +221,3 @@ const sizeOf = ({ segments }: TableState): [number, number] => [
   segments.length,
   segments.reduce((sum, { rows }) => sum + rows, 0),
 ];
-
-/** A name for a file, of any system; two that are alike have different checks. */
-function fileStem(key: string, name: string): string {
-  const text = `${key}${name}`;
-  let check = 0;
-  for (const letter of text) check = (check * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
-  return `${text.replaceAll(/[^A-Za-z0-9_]+/g, '-').slice(0, 80)}-${check.toString(36)}`;
-}

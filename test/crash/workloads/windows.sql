@@ -51,3 +51,7 @@ CREATE SINK high_parquet WITH (connector = 'file', path = 'out/high', format = '
 SELECT id, sensor, amount, ts FROM readings WHERE amount > 900;
 CREATE SINK totals_csv WITH (connector = 'file', path = 'out/totals', format = 'csv', changelog = true) AS
 SELECT sensor, n, total FROM totals;
+CREATE SINK high_folders WITH (connector = 'file', path = 'out/high-folders', format = 'json', partition_by = 'sensor') AS
+SELECT id, sensor, amount, ts FROM readings WHERE amount > 900;
+CREATE SINK high_gathered WITH (connector = 'file', path = 'out/high-gathered', format = 'parquet', partition_by = 'sensor', roll_size = '40 KB') AS
+SELECT id, sensor, amount, ts FROM readings WHERE amount > 800;
