@@ -39,32 +39,38 @@ export function shown(disturbance: Disturbance): string {
   }
 }
 
-/** Each point once, in random order, with as many disturbances of the other kinds as are asked for between them. */
-export function everyPoint(random: Random, others: number): readonly Disturbance[] {
+/** So many of the points, each once, and so many disturbances of the other kinds, in random order. */
+export function pointsAndOthers(random: Random, points: number, others: number): readonly Disturbance[] {
   const all = [
-    ...FAULT_POINTS.map((point) => fault(random, point)),
+    ...random.some(FAULT_POINTS, points, points).map((point) => fault(random, point)),
     ...Array.from({ length: others }, () => other(random)),
   ];
-  return [other(random), ...random.some(all, all.length, all.length)];
+  return [first(random), ...random.some(all, all.length, all.length)];
 }
 
 export function anyDisturbances(random: Random, count: number): readonly Disturbance[] {
-  return Array.from({ length: count }, () =>
-    random.oneIn(2) ? fault(random, random.pick(FAULT_POINTS)) : other(random),
+  return Array.from({ length: count }, (_, i) =>
+    i === 0 ? first(random) : random.oneIn(2) ? fault(random, random.pick(FAULT_POINTS)) : other(random),
   );
 }
 
 function fault(random: Random, point: FaultPoint): Disturbance {
   // A checkpoint comes every few epochs, a recovery once a start, and what it does again are few epochs.
-  const most = point.startsWith('checkpoint') || point === 'recovery-epoch-replayed' ? 2 : 6;
+  const most = point.startsWith('checkpoint') || point === 'recovery-epoch-replayed' ? 2 : 4;
   return { kind: 'fault', point, nth: point.startsWith('recovery') && most > 2 ? 1 : random.int(1, most) };
+}
+
+/** Before much is there: now and then before anything is. A recovery is yet to come. */
+function first(random: Random): Disturbance {
+  const points = FAULT_POINTS.filter((point) => !point.startsWith('recovery'));
+  return random.oneIn(2) ? { kind: 'fault', point: random.pick(points), nth: 1 } : other(random);
 }
 
 const other = (random: Random): Disturbance =>
   random.weighted<Disturbance>([
-    [5, { kind: 'kill', epochs: random.int(1, 6), ms: random.int(0, 120) }],
+    [5, { kind: 'kill', epochs: random.int(1, 4), ms: random.int(0, 120) }],
     [3, { kind: 'start', percent: random.int(50, 110) }],
-    [1, { kind: 'stop', signal: random.pick(['SIGINT', 'SIGTERM']), epochs: random.int(1, 5) }],
+    [1, { kind: 'stop', signal: random.pick(['SIGINT', 'SIGTERM']), epochs: random.int(1, 4) }],
   ]);
 
 export function environmentOf(disturbance: Disturbance | undefined): Readonly<Record<string, string>> {

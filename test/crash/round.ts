@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FAULT_POINTS } from '../../src/base/fault.ts';
 import { Random } from '../fuzz/random.ts';
 import { differences } from './compare.ts';
-import { anyDisturbances, everyPoint, shown, type Disturbance } from './disturbance.ts';
+import { anyDisturbances, pointsAndOthers, shown, type Disturbance } from './disturbance.ts';
 import { RunFailure, runToEnd, type Story } from './run.ts';
 import type { Workload } from './workload.ts';
 
@@ -44,10 +45,12 @@ export async function playRound(workload: Workload, seed: number, plan: Plan): P
 /** Which disturbances a round has. */
 export type Plan = (random: Random) => readonly Disturbance[];
 
-export const withEveryPoint =
-  (others: number): Plan =>
+export const withPoints =
+  (points: number, others: number): Plan =>
   (random) =>
-    everyPoint(random, others);
+    pointsAndOthers(random, points, others);
+
+export const withEveryPoint = (others: number): Plan => withPoints(FAULT_POINTS.length, others);
 
 export const atRandom =
   (count: number): Plan =>

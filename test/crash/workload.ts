@@ -37,7 +37,7 @@ function overFiles(name: string, maxBatchRows: number, checkpointMs: number, fil
   };
 }
 
-const copySql = (name: string, folder: string): void =>
+export const copySql = (name: string, folder: string): void =>
   copyFileSync(join(SQL, `${name}.sql`), join(folder, `${name}.sql`));
 
 /** Each is cut into some hundred epochs of a few milliseconds. */
@@ -45,7 +45,7 @@ export const FILE_WORKLOADS: readonly Workload[] = [
   overFiles('windows', 150, 300, (seed) => readings(seed, 9_000)),
   overFiles('joins', 150, 200, (seed) => orders(seed, 3_000)),
   overFiles('sessions', 120, 200, (seed) => orders(seed, 4_000)),
-  overFiles('changes', 150, 200, (seed) => accounts(seed, 3_000)),
+  overFiles('changes', 90, 200, (seed) => accounts(seed, 3_000)),
   {
     name: 'tables',
     file: 'tables.sql',
