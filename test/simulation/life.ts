@@ -91,7 +91,11 @@ export class Life {
   } // prettier-ignore
 
   private heard(event: RunEvent): void {
-    if (process.env['SIM']) console.log(this.world.crashed, JSON.stringify(event, (k,v) => typeof v === 'bigint' ? String(v) : v).slice(0,150));
+    if (process.env['SIM'])
+      console.log(
+        this.world.crashed,
+        JSON.stringify(event, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 100),
+      );
     if (this.world.crashed) return;
     if (event.event === 'warning') this.warnings.push(event.message);
     if (event.event === 'checkpoint' || event.event === 'warning') this.writing = 0;

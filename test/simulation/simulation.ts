@@ -15,8 +15,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** How the lives end, one after another; what comes after them lives to the end. */
   readonly crashes: (life: number) => Crash | undefined;
-  /** Looks at all views, late rows, dead letters and sinks after every epoch, not only where the case does. */
-  readonly watch: boolean;
+  /** Looks at all views, late rows, dead letters and sinks after so many steps, and at the end, not only where the case does. */
+  readonly watchEvery?: number;
 }
 
 /** What was seen in a run, one look after another. */
@@ -81,8 +81,12 @@ class Simulation {
   async perform(): Promise<Outcome> {
     await this.alive();
     for (const [i, action] of this.actions.entries()) {
+      // A run over tables alone has no input that ends.
+      if (action.kind === 'end' && (await this.alive()).readsNothing) break;
       await this.act(action);
-      if (this.options.watch && action.kind !== 'expect') await this.watch(`after step ${i}, ${action.kind}`);
+      const every = this.options.watchEvery ?? Infinity;
+      if (i % every === every - 1 || (every < Infinity && i === this.actions.length - 1))
+        await this.watch(`after step ${i}`);
     }
     return {
       seen: this.seen, hits: this.world.hits, crashes: this.world.crashes, warnings: this.warnings,
@@ -152,14 +156,17 @@ class Simulation {
       }
       await this.endLife();
       if (++this.lives > MANY_LIVES) throw new Error('it never comes to its end');
-      this.world.begin(this.options.crashes(this.lives - 1));
-      this.life = await Life.start(this.world, this.subject, this.habits(), () => this.clock);
+      const crash = this.options.crashes(this.lives - 1);
+      this.world.begin(crash);
+      this.life = await Life.start(this.world, this.subject, this.habits(crash), () => this.clock);
     }
   }
 
-  private habits(): Habits {
+  /** A life that is to end at a checkpoint takes one after each epoch. */
+  private habits(crash: Crash | undefined): Habits {
+    const often = crash?.point.startsWith('checkpoint') === true || crash?.point === 'disk';
     return {
-      checkpointIntervalMs: this.random.pick([0, 0, 1e9]),
+      checkpointIntervalMs: often || this.random.oneIn(2) ? 0 : 1e9,
       keepCheckpoints: this.random.int(1, 3),
       journalFrom: this.random.pick([0, 2, 20_000]),
       sinksKnow: this.random.oneIn(2),

@@ -10,9 +10,9 @@ import { SinkRecord } from './recording-sink.ts';
 export const POINTS = [...FAULT_POINTS, 'sink-staged', 'sink-publishing', 'sink-published', 'disk'] as const;
 export type Point = FaultPoint | (typeof POINTS)[number];
 
-/** The end of a life: when it comes to a point for the nth time. */
+/** The end of a life: when it comes to a point, or any of them, for the nth time. */
 export interface Crash {
-  readonly point: Point;
+  readonly point: Point | 'any';
   readonly nth: number;
   readonly ending: Ending;
 }
@@ -75,8 +75,10 @@ export class World {
   fault(point: Point): void {
     if (this.crashed) throw new Crashed();
     this.hits.set(point, (this.hits.get(point) ?? 0) + 1);
-    if (this.planned?.crash.point !== point || --this.planned.left > 0) return;
-    this.crash(this.planned.crash);
+    const { planned } = this;
+    if (planned === undefined || (planned.crash.point !== point && planned.crash.point !== 'any')) return;
+    if (--planned.left > 0) return;
+    this.crash({ ...planned.crash, point });
     throw new Crashed();
   }
 
