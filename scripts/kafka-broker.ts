@@ -49,8 +49,11 @@ export function brokerStatus(dir = HOME): BrokerStatus {
   return { address, pid: pid !== undefined && isBrokerOf(pid, dir) ? pid : undefined };
 }
 
+/** Names and values of the broker's own settings, beside those that it always has. */
+export type BrokerSettings = Readonly<Record<string, string>>;
+
 /** Starts the broker of a folder, detached, and waits until it answers. `port` 0 picks a free one. Its address. */
-export async function startBroker(dir = HOME, port?: number): Promise<string> {
+export async function startBroker(dir = HOME, port?: number, settings: BrokerSettings = {}): Promise<string> {
   const obstacle = brokerObstacle();
   if (obstacle !== undefined) throw new BrokerError(obstacle);
   const running = brokerStatus(dir);
@@ -58,7 +61,7 @@ export async function startBroker(dir = HOME, port?: number): Promise<string> {
   await fetchJars();
   const root = resolve(dir);
   mkdirSync(root, { recursive: true });
-  const address = await configure(root, port ?? 9092);
+  const address = await configure(root, port ?? 9092, settings);
   const log = openSync(join(root, 'broker.log'), 'a');
   const child = spawn('java', [...JVM, '-cp', join(libs(), '*'), 'kafka.Kafka', properties(root)], {
     detached: true,
@@ -129,7 +132,7 @@ async function fetchJars(): Promise<void> {
 }
 
 /** Writes server.properties and formats the folder where that is still to be done. */
-async function configure(root: string, wanted: number): Promise<string> {
+async function configure(root: string, wanted: number, settings: BrokerSettings): Promise<string> {
   const formatted = existsSync(join(root, 'data', 'meta.properties'));
   const port = wanted === 0 ? await freePort() : wanted;
   if (!(await isFree(port))) {
@@ -139,7 +142,8 @@ async function configure(root: string, wanted: number): Promise<string> {
   const kept = formatted ? readProperty(root, 'streamsql.controller.port') : undefined;
   const controllerPort = kept === undefined ? await freePort() : Number(kept);
   if (!(await isFree(controllerPort))) throw new BrokerError(`the controller's port ${controllerPort} is taken`);
-  writeFileSync(properties(root), serverProperties(root, port, controllerPort));
+  const more = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(properties(root), serverProperties(root, port, controllerPort) + more.join(''));
   if (!formatted) {
     const java = (...args: string[]): ReturnType<typeof run> =>
       run('java', ['-cp', join(libs(), '*'), 'kafka.tools.StorageTool', ...args], root);

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
+import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
+import type { Recovery } from './exec/checkpoint/find.ts';
 import { realDisk, type Disk } from './exec/checkpoint/disk.ts';
 import { finishResults } from './exec/claim-results.ts';
 import { finishState } from './exec/claim.ts';
@@ -42,6 +43,8 @@ export interface EngineHost {
   readonly pollAll?: boolean;
   /** The connector that `connector = 'name'` means here, in place of the one that comes with streamsql, if any does. */
   source?(name: string, builtIn: SourceConnector | undefined): SourceConnector | undefined;
+  /** The same of sinks. */
+  readonly sink?: (name: string, builtIn: SinkConnector | undefined) => SinkConnector | undefined;
   /** A reader in place of the connector's own. */
   readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
   readonly now?: () => number;
@@ -89,7 +92,10 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
         const builtIn = sources.find((source) => source.name === name);
         return host.source === undefined ? builtIn : host.source(name, builtIn);
       },
-      sink: (name) => sinks.find((sink) => sink.name === name),
+      sink: (name) => {
+        const builtIn = sinks.find((sink) => sink.name === name);
+        return host.sink === undefined ? builtIn : host.sink(name, builtIn);
+      },
       sourceNames: sources.map((source) => source.name),
       sinkNames: sinks.map((sink) => sink.name),
     },
@@ -201,6 +207,7 @@ class StreamEngine implements Engine {
     const { options: given, host, threads, tables } = this.parts;
     const identity = identify(plan, this.settings.timeZone);
     const fault = host.fault ?? noFault;
+    const disk = host.disk ?? realDisk;
     let runtime: Runtime | undefined;
     try {
       const job = await Job.find({
@@ -210,7 +217,7 @@ class StreamEngine implements Engine {
         fault,
         emit,
         connection: this.parts.connection,
-        disk: host.disk ?? realDisk,
+        disk,
         attach: (db) => this.openResults(db),
         connect: () => this.connectInZone(),
       });
@@ -230,12 +237,12 @@ class StreamEngine implements Engine {
       const backfilled =
         recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
       if (recovery !== undefined) await runtime.openInput(recovery);
-      await runtime.openOutput(output, recovery);
+      await runtime.openOutput(output, recovery, options.signal);
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),
         ...retainWarnings(plan, output.checkpoints !== undefined),
-        ...(recovery?.warnings ?? []),
+        ...(recovery === undefined ? [] : resumeWarnings(plan, recovery)),
       ])
         emit({ event: 'warning', message });
       if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
@@ -244,7 +251,7 @@ class StreamEngine implements Engine {
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
       await finishResults(output.connection, status);
-      if (given.state !== undefined) finishState(given.state, status);
+      if (given.state !== undefined) await finishState(disk, given.state, status);
       for (const select of plan.closing) {
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
       }
@@ -310,6 +317,12 @@ class StreamEngine implements Engine {
     this.parts.duck.close();
     return Promise.resolve();
   }
+}
+
+/** A view that is added is filled with what came before; what went by for a sink that is added does not come again. */
+function resumeWarnings(plan: Plan, { changes, warnings }: Recovery): readonly string[] {
+  const sinks = plan.sinks.filter(({ name }) => changes.added.has(name));
+  return [...warnings, ...sinks.map(({ name }) => `the sink ${name} is new: it gets what changes from now on`)];
 }
 
 function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent {

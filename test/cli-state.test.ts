@@ -185,7 +185,7 @@ describe('state show', () => {
     const secret = join(cwd, 'secret.csv');
     writeFileSync(secret, 'k\n1\n');
     for (const condition of [`k IN (SELECT k FROM read_csv('${secret}'))`, `false); COPY (SELECT 1) TO '${secret}'; SELECT (1`]) {
-      state.checkpoint(3, [{ ...table, segments: [{ epoch: 3, kind: 'added', rows: 0, conditions: [condition] }] }]);
+      state.checkpoint(3, [{ ...table, segments: [...table.segments, { epoch: 3, kind: 'added', rows: 0, conditions: [condition] }] }]);
       expect((await run('show', DIR, '--view', 'hot')).code).toBe(3);
     }
     expect(readFileSync(secret, 'utf8')).toBe('k\n1\n');

@@ -13,7 +13,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a Kafka sink whose broker g
   let duck: Duck;
   const open: Sinking[] = [];
   beforeAll(async () => {
-    broker = await startBroker();
+    broker = await startBroker(undefined, { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '100' });
     duck = await Duck.open(':memory:', { threads: '2' });
   });
   afterEach(async () => {
@@ -72,6 +72,20 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a Kafka sink whose broker g
     const found = await seen(topic);
     if (delivery === 'exactly_once') expect(found.length).toBe(LARGE + 11);
     expect([...new Set(found)]).toEqual(numbers(LARGE + 11));
+  });
+
+  it('for longer than a transaction may be open', async () => {
+    const out = await sink('outage', { transaction_timeout: '3 s' });
+    await out.epoch(0, 'SELECT range AS n FROM range(10)');
+    await out.stage(1, 'SELECT 10 + range AS n FROM range(10)');
+    await broker.kill();
+    await sleep(3000);
+    const published = out.writer.publish(1);
+    published.catch(() => undefined);
+    await broker.restart();
+    await published;
+    await out.epoch(2, 'SELECT 20 + range AS n FROM range(10)');
+    expect(await seen('outage')).toEqual(numbers(30));
   });
 
   it('before an epoch is staged, and before it is published', async () => {

@@ -141,7 +141,7 @@ function emptied(positions: readonly number[]): Pick<FromStart, 'open' | 'skippe
 }
 
 const stateOf = (positions: readonly number[]): SourceState => ({
-  name: 's', fingerprint: '', watermark: null, rows: 0, late: 0, deadLetters: 0,
+  name: 's', fingerprint: '', watermark: null, rows: 0, late: 0, deadLetters: 0, skipped: 0,
   partitions: NAMES.map((name, i) => ({ name, position: positions[i]!, ordinal: 7, end: null, greatest: null, initial: 0 })),
 }); // prettier-ignore
 

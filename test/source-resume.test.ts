@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -8,6 +8,7 @@ import { StreamsqlError } from '../src/base/errors.ts';
 import { checkOptions } from '../src/base/options.ts';
 import type { Column } from '../src/base/schema.ts';
 import { raw } from '../src/base/sql.ts';
+import { checkOf } from '../src/connectors/check.ts';
 import { fileSource, planFile } from '../src/connectors/file/file.ts';
 import { generatorSource } from '../src/connectors/generator/generator-source.ts';
 import { nexmarkSource } from '../src/connectors/nexmark/nexmark-source.ts';
@@ -242,6 +243,19 @@ describe('what is not there any more', () => {
     await expect(gone).rejects.toMatchObject({ code: 'GAP' });
   });
 });
+
+test('the check is of every byte of a file', async () => {
+  const wide = Array.from({ length: 40 }, (_, i) => `{"name":"${'x'.repeat(2900)}","id":${i}}\n`).join('');
+  const many = Array.from({ length: 40_000 }, (_, i) => `{"id":${i}}\n`).join('');
+  put('a.json', `\ufeff${many}`);
+  put('b.json', `${wide}\n${wide.repeat(3)}`);
+  put('c.csv', `\ufeffname,id\n${many.replaceAll('{"id":', '"a\n""b",').replaceAll('}', '')}`);
+  for (const [path, names] of [['*.json', ['a.json', 'b.json']], ['c.csv', ['c.csv']]] as const)
+    for (const most of [1_000_000, 30_000, 5000]) {
+      const tapes = await readAll(files(path), [most]);
+      expect(tapes.map(({ last }) => last.check)).toEqual(names.map((name) => checkOf(readFileSync(join(folder, name)))));
+    }
+}); // prettier-ignore
 
 describe('the pace of a generator', () => {
   const plan = planSource(

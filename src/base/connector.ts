@@ -170,8 +170,8 @@ export interface Chunk {
   /** What the reader wants back in `SourceResume` to read on at `to`, where the position alone does not tell it. */
   readonly ordinal?: number;
   /**
-   * CRC-32 of the bytes of the records, and their number: of adjoining chunks together the same, however they are cut. Absent
-   * where there are no bytes.
+   * CRC-32 of the bytes of the records, and their number, rejected ones in their places: of adjoining chunks together the
+   * same, however they are cut. Absent where there are no bytes.
    */
   readonly check?: { readonly crc: number; readonly bytes: number };
   readonly body: ChunkBody;
@@ -246,6 +246,8 @@ export interface SinkDeclaration {
 }
 
 export interface SinkPlan {
+  /** Where a crash may bring rows twice, and the reader of a plan should know. */
+  readonly delivery?: 'at least once';
   open(context: SinkContext): SinkWriter;
 }
 
@@ -266,6 +268,11 @@ export interface SinkContext {
   notice(message: string | undefined): void;
   /** Aborted when the run is to end. */
   readonly signal: AbortSignal;
+  /**
+   * Aborted when the run is asked to stop: the epoch under way is still published, but a writer that waits for someone else
+   * gives up, which fails the run. The next one settles what was not published.
+   */
+  readonly stopping?: AbortSignal;
   /** Where `print` prints: rows of one epoch. */
   print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
 }

@@ -80,6 +80,7 @@ function source(of: SourceProgress): object {
     rows: of.rows,
     late: of.late,
     dead_letters: of.deadLetters,
+    skipped: of.skipped,
     first_reason: of.firstReason ?? null,
     done: of.done,
     total: of.total ?? null,

@@ -2,6 +2,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import { ident, sql } from '../base/sql.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { DuckConnection } from './duck.ts';
+import { lastLogged } from './epoch-log.ts';
 import { changesOf, meta, RESULTS_VERSION, rowsOf } from './results-schema.ts';
 import { takeIn } from './results-upkeep.ts';
 
@@ -29,36 +30,44 @@ export async function resultsMark(connection: DuckConnection): Promise<ResultsMa
 
 /**
  * Takes the attached results database `res` for a run that begins: what an earlier run of streamsql left goes if it
- * finished or `fresh` is set, whatever else is there stays, and a name that is taken by something else is refused.
+ * finished or `fresh` is set, whatever else is there stays, and a name that is taken by something else is refused. `open` makes
+ * the run's own tables, in the same transaction.
  */
 export async function claimResults(
   connection: DuckConnection,
   path: string,
   plan: Plan,
   run: { readonly fresh: boolean; readonly job: string },
+  open: () => Promise<void>,
 ): Promise<void> {
   const ours = await earlierViews(connection, path, run.fresh);
   const wanted = new Set([...plan.views, ...plan.tables].map(({ name }) => name.toLowerCase()));
   await connection.run(sql`BEGIN`);
-  for (const view of ours) {
-    const replaced = run.fresh || wanted.has(view.name.toLowerCase());
-    if (!replaced) continue;
+  try {
+    for (const view of ours) {
+      const replaced = run.fresh || wanted.has(view.name.toLowerCase());
+      if (!replaced) continue;
+      await connection.run(
+        view.hidden
+          ? sql`DROP VIEW IF EXISTS ${ident('res', 'main', view.name)}`
+          : sql`DROP TABLE IF EXISTS ${ident('res', 'main', view.name)}`,
+      );
+    }
+    await connection.run(sql`DROP SCHEMA IF EXISTS ${ident('res', '_streamsql')} CASCADE`);
+    await refuseTaken(connection, path, [...wanted]);
+    await connection.run(sql`CREATE SCHEMA ${ident('res', '_streamsql')}`);
     await connection.run(
-      view.hidden
-        ? sql`DROP VIEW IF EXISTS ${ident('res', 'main', view.name)}`
-        : sql`DROP TABLE IF EXISTS ${ident('res', 'main', view.name)}`,
+      sql`CREATE TABLE ${meta('run')} (version INTEGER, job VARCHAR, status VARCHAR, pid INTEGER, started_at TIMESTAMP)`,
     );
+    await connection.run(
+      sql`INSERT INTO ${meta('run')} VALUES (${RESULTS_VERSION}, ${run.job}, 'running', ${process.pid}, now()::TIMESTAMP)`,
+    );
+    await open();
+    await connection.run(sql`COMMIT`);
+  } catch (error) {
+    await connection.run(sql`ROLLBACK`).catch(() => undefined);
+    throw error;
   }
-  await connection.run(sql`DROP SCHEMA IF EXISTS ${ident('res', '_streamsql')} CASCADE`);
-  await connection.run(sql`COMMIT`);
-  await refuseTaken(connection, path, [...wanted]);
-  await connection.run(sql`CREATE SCHEMA ${ident('res', '_streamsql')}`);
-  await connection.run(
-    sql`CREATE TABLE ${meta('run')} (version INTEGER, job VARCHAR, status VARCHAR, pid INTEGER, started_at TIMESTAMP)`,
-  );
-  await connection.run(
-    sql`INSERT INTO ${meta('run')} VALUES (${RESULTS_VERSION}, ${run.job}, 'running', ${process.pid}, now()::TIMESTAMP)`,
-  );
 }
 
 /** Takes the results database for a run that goes on. Throws STATE where what it is to add has a name that is taken. */
@@ -121,7 +130,8 @@ async function earlierViews(
       hint: 'start again with --fresh, or choose another database with --db',
     });
   }
-  if (run.status !== 'finished' && !fresh) {
+  // Of a run that ended before its first epoch nothing is there to be lost.
+  if (run.status !== 'finished' && !fresh && (await lastLogged(connection)) >= 0) {
     throw new StreamsqlError(
       'STATE',
       `the run whose results are in ${path} did not finish, and the state that it would go on from is not there`,

@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join as joinPath } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join as joinPath, resolve } from 'node:path';
 import { StreamsqlError } from '../base/errors.ts';
+import type { Disk } from './checkpoint/disk.ts';
 import { RESULTS_VERSION } from './results-schema.ts';
 
 const MARK = 'streamsql.json';
+const ASIDE = `${MARK}.tmp`;
 
 /** What a state folder says of its run. */
 interface Mark {
@@ -22,7 +24,7 @@ export type Beginning = 'begin' | 'resume';
 export function inspectState(folder: string, fresh: boolean): Beginning {
   const mark = readMark(folder);
   if (mark === undefined) {
-    if (!existsSync(folder) || readdirSync(folder).length === 0) return 'begin';
+    if (!existsSync(folder) || readdirSync(folder).every((name) => name === ASIDE)) return 'begin';
     throw new StreamsqlError('STATE', `the folder ${folder} was not made by streamsql`, {
       hint: 'choose another with --state',
     });
@@ -39,17 +41,34 @@ export function inspectState(folder: string, fresh: boolean): Beginning {
   return 'resume';
 }
 
-/** Takes the folder for this process; of a run that begins, what was there goes. */
-export function takeState(folder: string, db: string, beginning: Beginning): void {
-  if (beginning === 'begin' && readMark(folder) !== undefined) rmSync(folder, { recursive: true });
-  for (const inner of ['checkpoints', 'data']) mkdirSync(joinPath(folder, inner), { recursive: true });
+/**
+ * Takes the folder for this process; of a run that begins, what was there goes. Whenever it ends on the way, the folder is known
+ * as what it is by its mark.
+ */
+export async function takeState(disk: Disk, given: string, db: string, beginning: Beginning): Promise<void> {
+  const folder = resolve(given);
+  await disk.makeFolder(folder);
+  if (beginning === 'begin' && readMark(folder) !== undefined) {
+    for (const name of await disk.list(folder)) if (name !== MARK) await empty(disk, joinPath(folder, name));
+  }
   const own = { pid: process.pid, processStart: startOf(process.pid) };
-  writeMark(folder, { version: RESULTS_VERSION, db, status: 'running', ...own });
+  await writeMark(disk, folder, { version: RESULTS_VERSION, db, status: 'running', ...own });
+  for (const inner of ['checkpoints', 'data']) await disk.makeFolder(joinPath(folder, inner));
+  await disk.syncFolder(folder);
+  await disk.syncFolder(dirname(folder));
 }
 
-export function finishState(folder: string, status: 'finished' | 'stopped'): void {
+/** Removes a file, or what is in a folder: for good, so that none of it turns up among what is written from now on. */
+async function empty(disk: Disk, path: string): Promise<void> {
+  const names = await disk.list(path);
+  for (const name of names) await disk.remove(joinPath(path, name));
+  if (names.length > 0) await disk.syncFolder(path);
+  await disk.remove(path);
+}
+
+export async function finishState(disk: Disk, folder: string, status: 'finished' | 'stopped'): Promise<void> {
   const mark = readMark(folder);
-  if (mark !== undefined) writeMark(folder, { ...mark, status });
+  if (mark !== undefined) await writeMark(disk, resolve(folder), { ...mark, status });
 }
 
 function readMark(folder: string): Mark | undefined {
@@ -67,10 +86,12 @@ function readMark(folder: string): Mark | undefined {
   }
 }
 
-function writeMark(folder: string, mark: Mark): void {
-  const path = joinPath(folder, MARK);
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(mark, null, 2)}\n`, { flush: true });
-  renameSync(`${path}.tmp`, path);
+async function writeMark(disk: Disk, folder: string, mark: Mark): Promise<void> {
+  const aside = joinPath(folder, ASIDE);
+  await disk.write(aside, `${JSON.stringify(mark, null, 2)}\n`);
+  await disk.sync(aside);
+  await disk.rename(aside, joinPath(folder, MARK));
+  await disk.syncFolder(folder);
 }
 
 function isAlive({ pid, processStart }: Mark): boolean {

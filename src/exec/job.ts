@@ -80,12 +80,13 @@ export class Job {
     const { options, plan } = host;
     const { state, fresh = false } = options;
     const db = databaseOf(options);
-    if (state !== undefined) takeState(state, db, this.beginning);
+    if (state !== undefined) await takeState(host.disk, state, db, this.beginning);
     const connection = await host.attach(db);
     const results = new Results(connection);
     if (recovery === undefined) {
-      await claimResults(connection, db, plan, { fresh, job: this.name });
-      await results.open(plan, (view) => graph.operator(view.node), graph.tables);
+      await claimResults(connection, db, plan, { fresh, job: this.name }, () =>
+        results.open(plan, (view) => graph.operator(view.node), graph.tables),
+      );
     } else {
       const { changes } = recovery;
       await resumeResults(connection, db, changes.added);

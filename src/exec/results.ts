@@ -85,20 +85,18 @@ export class Results {
     this.upkeep = new ResultsUpkeep(connection);
   }
 
-  /** Makes the tables of the views and the user's, empty, and the record's. */
+  /** Makes the tables of the views and the user's, empty, and the record's. Within a transaction. */
   async open(
     plan: Plan,
     operator: (view: MaterializedView) => Operator,
     userTables: readonly TableOperator[],
   ): Promise<void> {
-    await this.connection.run(sql`BEGIN`);
     for (const statement of metaTables(meta)) await this.connection.run(statement);
     this.tables = plan.views.map((view) => viewTable(view, operator(view)));
     for (const table of this.tables) await this.create(table);
     this.userTables = userTables;
     for (const table of userTables) await this.createUserTable(table);
     await this.nameSources(plan);
-    await this.connection.run(sql`COMMIT`);
   }
 
   /** Goes on with the tables that are there, but for those of `changes`: what is removed goes, what is added is made, empty. */

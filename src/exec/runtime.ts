@@ -87,6 +87,8 @@ export class Runtime {
   private lastCommit = 0;
   private rowsIn = 0;
   private epochsDone = 0;
+  /** Records of earlier runs. */
+  private recordsBefore = 0;
 
   constructor(host: RuntimeHost) {
     this.host = host;
@@ -114,14 +116,16 @@ export class Runtime {
           resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
         }),
         ...(host.onGap === 'skip' && {
-          skipped: (partition, from, to) =>
-            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` }),
+          skipped: (partition, from, to) => {
+            if (run.source !== undefined) run.source.counts.skipped += to - from;
+            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` });
+          },
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
       run.source = new SourceRun(operator, reader);
-      await reader.open();
       if (state !== undefined) run.source.load(state);
+      await reader.open();
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -130,8 +134,9 @@ export class Runtime {
   }
 
   /** Opens what the run writes. */
-  async openOutput(output: Output, recovery: Recovery | undefined): Promise<void> {
+  async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
+    if (signal !== undefined) this.sinks.stopWith(signal);
     for (const source of this.sources) source.keeper = output.retained?.of(source.name);
     await this.sinks.open(recovery);
   }
@@ -152,9 +157,12 @@ export class Runtime {
       await this.epochs.again(epoch, await this.batches.again(epoch.ranges), fresh);
       this.over = epoch.closing;
     }
-    await tables.refill();
     const { results } = this.opened;
-    if (recovery.last >= 0) results.statements = await tables.catchUp(await results.doneStatements());
+    // Before the first epoch nothing of what the file did to its tables is in the results.
+    if (recovery.last >= 0) {
+      await tables.refill();
+      results.statements = await tables.catchUp(await results.doneStatements());
+    }
     results.again = recovery.epochs.length > 0;
     this.begun = recovery.last >= 0 && added.size === 0 && results.statements.length === 0;
     fault('recovery-done');
@@ -165,6 +173,7 @@ export class Runtime {
   /** Runs until the input ends, the signal aborts, or as much is done as was asked for; the batch under way is finished. */
   async run({ signal: outer, stopAfter }: RunOptions): Promise<{ interrupted: boolean }> {
     const stop = new StopRule(stopAfter ?? {}, outer);
+    this.sinks.stopWith(stop.signal);
     try {
       return await this.loop(stop);
     } finally {
@@ -174,15 +183,16 @@ export class Runtime {
 
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
-    this.firstRead = performance.now();
-    this.lastCommit = this.firstRead;
     if (!this.begun) {
       // Whatever happens then, there is one to go on from.
       if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
-      await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     }
+    this.recordsBefore = this.records;
+    this.firstRead = performance.now();
+    this.lastCommit = this.firstRead;
+    if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     // The next batch is decoded while the operators of the last one still run and commit.
     let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();
@@ -270,6 +280,10 @@ export class Runtime {
     return this.output;
   }
 
+  private get records(): number {
+    return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
+  }
+
   progress(): Progress {
     const now = this.host.now();
     return {
@@ -288,8 +302,8 @@ export class Runtime {
     const sources = this.progress().sources;
     return {
       seconds,
-      epochs: this.epochs.next,
-      rowsIn: sources.reduce((sum, source) => sum + source.rows, 0),
+      epochs: this.epochsDone,
+      rowsIn: this.records - this.recordsBefore,
       rowsPerSecond: seconds > 0 ? this.rowsIn / seconds : 0,
       late: views.reduce((sum, view) => sum + view.late, 0),
       deadLetters: sources.reduce((sum, source) => sum + source.deadLetters, 0),

@@ -28,6 +28,7 @@ export class SinkWriters {
   /** What of the last epoch was not published. */
   private readonly behind: { epoch: number; target: SinkTarget; writer: SinkWriter }[] = [];
   private readonly ended = new AbortController();
+  private readonly stopping = new AbortController();
   private readonly sinks: { target: SinkTarget; writer: SinkWriter }[] = [];
 
   constructor(host: SinkWritersHost) {
@@ -75,6 +76,12 @@ export class SinkWriters {
     for (const { writer } of this.sinks) await writer.tick?.();
   }
 
+  /** The run is asked to stop when the signal aborts. */
+  stopWith(signal: AbortSignal): void {
+    if (signal.aborted) this.stopping.abort();
+    else signal.addEventListener('abort', () => this.stopping.abort(), { once: true });
+  }
+
   /** The input is over. */
   async finish(): Promise<void> {
     for (const { writer } of this.sinks) await writer.finish?.();
@@ -104,6 +111,7 @@ export class SinkWriters {
       ...(resume === undefined ? {} : { resume: { epoch: resume } }),
       notice: (message) => void this.notices.set(target.name, message),
       signal: this.ended.signal,
+      stopping: this.stopping.signal,
       run: async (statement) => {
         await session.run('sink', statement);
       },

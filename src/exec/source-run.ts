@@ -35,7 +35,7 @@ export interface DecodedChunks {
 export class SourceRun {
   readonly operator: SourceOperator;
   readonly reader: SourceReader;
-  readonly counts = { rows: 0, late: 0, dead: 0, firstReason: undefined as string | undefined };
+  readonly counts = { rows: 0, late: 0, dead: 0, skipped: 0, firstReason: undefined as string | undefined };
   notice: string | undefined;
   /** The poll that is under way, or has brought what no epoch has taken yet. */
   pending: Promise<readonly Chunk[]> | undefined;
@@ -84,10 +84,10 @@ export class SourceRun {
 
   /** Where it stands between two epochs. `fingerprint`: of what it reads. */
   save(fingerprint: string): SourceState {
-    const { rows, late, dead } = this.counts;
+    const { rows, late, dead, skipped } = this.counts;
     return {
       name: this.name, fingerprint, watermark: this.announced === undefined ? null : String(this.announced),
-      rows, late, deadLetters: dead,
+      rows, late, deadLetters: dead, skipped,
       partitions: this.reader.partitions.map((partition, index) => {
         const { greatest, initial } = this.clockOf(index);
         return {
@@ -101,7 +101,7 @@ export class SourceRun {
   /** Goes on from where it stood; its reader was told the same. */
   load(state: SourceState): void {
     this.announced = state.watermark === null ? undefined : BigInt(state.watermark);
-    Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters });
+    Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters, skipped: state.skipped });
     for (const [index, { position, ordinal, greatest, initial }] of state.partitions.entries()) {
       const seen = greatest === null ? undefined : BigInt(greatest);
       this.clocks[index] = { greatest: seen, first: undefined, activeAt: Date.now(), initial };
@@ -279,6 +279,7 @@ export class SourceRun {
       rows: this.counts.rows,
       late: this.counts.late,
       deadLetters: this.counts.dead,
+      skipped: this.counts.skipped,
       firstReason: this.counts.firstReason,
       done: this.reader.partitions.reduce((sum, partition) => sum + partition.position, 0),
       total,

@@ -62,6 +62,12 @@ export async function insertInto(planning: Planning, statement: InsertInto): Pro
 }
 
 async function flow(planning: Planning, sink: DeclaredSink, query: Query, at: Name): Promise<void> {
+  if (planning.catalog.targets.some(({ name }) => name === sink.name)) {
+    throw new StreamsqlError('UNSUPPORTED', `rows flow into the sink ${sink.name} already`, {
+      span: at.span,
+      hint: 'write one query with UNION ALL, or another sink',
+    });
+  }
   const { relational } = await planning.queries.plan(query);
   if (sink.columns.length > 0 && sink.columns.length !== relational.columns.length) {
     throw new StreamsqlError(

@@ -71,8 +71,9 @@ export function environmentOf(disturbance: Disturbance | undefined): Readonly<Re
   return disturbance?.kind === 'fault' ? { STREAMSQL_FAULT: `${disturbance.point}:${disturbance.nth}` } : {};
 }
 
-/** A fault that has not come after so many epochs is not waited for. */
+/** What has not come after so many epochs, or in so long without one, is not waited for. */
 const MOST_EPOCHS = 12;
+const QUIET_MS = 2000;
 
 /** Sees to it that the disturbance comes; `startMs` is how long a start takes. */
 export function disturb(engine: EngineProcess, disturbance: Disturbance, startMs: number): void {
@@ -80,6 +81,7 @@ export function disturb(engine: EngineProcess, disturbance: Disturbance, startMs
     const timer = setTimeout(() => engine.kill(signal), ms);
     void engine.ended.then(() => clearTimeout(timer));
   };
+  whenQuiet(engine, () => engine.kill(disturbance.kind === 'stop' ? disturbance.signal : 'SIGKILL'));
   switch (disturbance.kind) {
     case 'fault':
       return afterEpochs(engine, MOST_EPOCHS, () => engine.kill('SIGKILL'));
@@ -97,4 +99,15 @@ function afterEpochs(engine: EngineProcess, epochs: number, then: () => void): v
   engine.onEvent(({ event }) => {
     if (event === 'epoch' && ++seen === epochs) then();
   });
+}
+
+/** A source that has no more for now brings no epoch; before the first one there is all the time that a start takes. */
+function whenQuiet(engine: EngineProcess, then: () => void): void {
+  let timer: NodeJS.Timeout | undefined;
+  engine.onEvent(({ event }) => {
+    if (event !== 'epoch') return;
+    clearTimeout(timer);
+    timer = setTimeout(then, QUIET_MS);
+  });
+  void engine.ended.then(() => clearTimeout(timer));
 }

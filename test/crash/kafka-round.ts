@@ -30,7 +30,7 @@ export async function playKafkaRound(broker: TestBroker, seed: number, plan: Pla
       folder: join(folder, name),
       file: 'kafka.sql',
       flags: [
-        ...flags(120, 200),
+        ...flags(40, 200),
         ...variables({ BROKERS: broker.address, TOPIC: topic, SINK_TOPIC: `${topic}-${name}` }),
       ],
       complete: (event) => rowsRead(event) >= input.count,

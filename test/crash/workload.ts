@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accounts, orders, readings, writeFiles, type Files } from './input.ts';
 
@@ -38,12 +38,7 @@ function overFiles(name: string, maxBatchRows: number, checkpointMs: number, fil
 }
 
 const copySql = (name: string, folder: string): void =>
-  process.env['NO_SINKS']
-    ? writeFileSync(
-        join(folder, `${name}.sql`),
-        readFileSync(join(SQL, `${name}.sql`), 'utf8').replace(/CREATE SINK[^;]*;/g, ''),
-      )
-    : copyFileSync(join(SQL, `${name}.sql`), join(folder, `${name}.sql`));
+  copyFileSync(join(SQL, `${name}.sql`), join(folder, `${name}.sql`));
 
 /** Each is cut into some hundred epochs of a few milliseconds. */
 export const FILE_WORKLOADS: readonly Workload[] = [

@@ -1,9 +1,9 @@
 import type { SinkContext, SinkWriter } from '../../src/base/connector.ts';
 import { checkOptions } from '../../src/base/options.ts';
 import type { Column } from '../../src/base/schema.ts';
-import { ident, raw, sql } from '../../src/base/sql.ts';
+import { ident, raw, sql, type Sql } from '../../src/base/sql.ts';
 import { kafkaSink } from '../../src/connectors/kafka-sink/connector.ts';
-import { Duck, type DuckConnection } from '../../src/exec/duck.ts';
+import type { Duck, DuckConnection } from '../../src/exec/duck.ts';
 import type { TestBroker } from './kafka.ts';
 
 const NOWHERE = { start: 0, end: 0 };
@@ -33,6 +33,8 @@ export function planKafkaSink(
 /** A writer with an engine's connection of its own, whose delta is a VALUES list or a query. */
 export class Sinking {
   readonly writer: SinkWriter;
+  /** Called before each statement of the sink's. */
+  before: (statement: Sql) => Promise<void> = () => Promise.resolve();
   readonly notices: (string | undefined)[] = [];
   private readonly connection: DuckConnection;
   private readonly stopping: AbortController;
@@ -47,6 +49,7 @@ export class Sinking {
     this.writer = writer({
       run: async (statement) => void (await connection.run(statement)),
       query: async (statement) => {
+        await this.before(statement);
         const { columns, rows } = await connection.table(statement);
         return rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
       },
@@ -88,7 +91,6 @@ export class Sinking {
   /** As a crash: nothing is said to the broker any more. */
   crash(): void {
     this.stopping.abort();
-    this.connection.close();
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel, type Admin, type Producer, type ProducerConfig } from 'kafkajs';
-import { brokerObstacle, startBroker as startIn, stopBroker } from '../../scripts/kafka-broker.ts';
+import { brokerObstacle, startBroker as startIn, stopBroker, type BrokerSettings } from '../../scripts/kafka-broker.ts';
 
 const obstacle = brokerObstacle();
 
@@ -29,8 +29,11 @@ export interface TestBroker {
 }
 
 /** A real broker of its own on a free port; `dir` is where it keeps its files. */
-export async function startBroker(dir = mkdtempSync(join(tmpdir(), 'streamsql-kafka-'))): Promise<TestBroker> {
-  const address = await startIn(dir, 0);
+export async function startBroker(
+  dir = mkdtempSync(join(tmpdir(), 'streamsql-kafka-')),
+  settings: BrokerSettings = {},
+): Promise<TestBroker> {
+  const address = await startIn(dir, 0, settings);
   const port = Number(address.split(':')[1]);
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => void (await stopBroker(dir, signal));
   return {
@@ -39,7 +42,7 @@ export async function startBroker(dir = mkdtempSync(join(tmpdir(), 'streamsql-ka
     kill: () => end('SIGKILL'),
     restart: async () => {
       await end('SIGTERM');
-      await startIn(dir, port);
+      await startIn(dir, port, settings);
     },
     stop: async () => {
       await end('SIGTERM');

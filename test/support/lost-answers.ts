@@ -25,7 +25,7 @@ export class LostAnswers {
 
   constructor() {
     const { sent } = this;
-    const original = Connection.prototype.send;
+    const original = Object.getOwnPropertyDescriptor(Connection.prototype, 'send')?.value as Connection['send'];
     const next = (kind: number): 'unsent' | 'unanswered' | undefined => {
       sent.set(kind, (sent.get(kind) ?? 0) + 1);
       const { plan } = this;

@@ -53,8 +53,10 @@ export class Tape {
     const lines = await contents(chunk, connection);
     const offsets = chunk.runs.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
     expect([lines.length, offsets.length]).toEqual([chunk.records, chunk.records]);
-    this.records.push(...lines.map((line, i) => `${offsets[i]}: ${line}`));
-    for (const { offset, payload, reason } of chunk.rejected) this.records.push(`${offset} rejected: ${reason} ${String(payload)}`); // prettier-ignore
+    const records = lines.map((line, i) => ({ offset: offsets[i]!, text: line }));
+    const rejected = chunk.rejected.map(({ offset, payload, reason }) => ({ offset, text: `rejected: ${reason} ${String(payload)}` })); // prettier-ignore
+    const all = [...records, ...rejected].sort((a, b) => a.offset - b.offset);
+    this.records.push(...all.map(({ offset, text }) => `${offset}: ${text}`));
     const { count, check } = this.last;
     this.stops.push({
       position: chunk.to,

@@ -47,6 +47,7 @@ export class StateFolder {
           watermark: '1704067195500000',
           rows: 20,
           late: 1,
+          skipped: 0,
           deadLetters: 2,
           partitions: [
             { name: '0', position: 12, ordinal: null, end: null, greatest: '1704067199500000', initial: 0 },

@@ -2,7 +2,6 @@ import type { Check } from '../../base/crc32.ts';
 import { csvFields, withoutLineEnd, type CsvQuoting } from '../../base/csv.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import { sameName } from '../../base/schema.ts';
-import { checkOf } from '../check.ts';
 import type { ByteStream } from './byte-stream.ts';
 import { cutCsv } from './cut.ts';
 import type { FoundFile } from './glob.ts';
@@ -26,7 +25,7 @@ export async function headerOf(
     const buffer = window.take(size);
     const bytes = buffer.subarray(0, await stream.read(at, buffer));
     const last = bytes.length < size;
-    const { records, end } = cutCsv(bytes, last, 1, csv.quoting);
+    const { records, end, rest } = cutCsv(bytes, last, 1, csv.quoting);
     if (records === 0 && !last && size < MOST_READ) {
       stream.keep(bytes);
       continue;
@@ -38,9 +37,8 @@ export async function headerOf(
       });
     const names = records === 0 ? csv.columns : fields.map(({ text }) => text);
     const header = match(names, csv);
-    const check = checkOf(bytes.subarray(0, end));
     stream.keep(bytes.subarray(end));
-    return { header, end: at + end, check };
+    return { header, end: at + end, check: rest };
   }
 }
 

@@ -226,14 +226,14 @@ export class FilePartition implements PartitionState {
   /** Copies the records into scratch files, so that the window may be read over. */
   private async hand(cut: Cut, bytes: Buffer): Promise<readonly Chunk[]> {
     if (cut.end === 0 && this.at === this.position) return [];
-    let done = { records: 0, end: 0 };
+    let done: { readonly records: number; readonly end: number } = { records: 0, end: 0 };
     const chunks: Promise<Chunk>[] = [];
     for (const stop of partitionCut(cut, this.shared.context.parallelism)) {
       const from = done.end === 0 ? this.position : this.at + done.end;
       const first = this.ordinal + done.records;
       const records = stop.records - done.records;
       const body = bytes.subarray(done.end, stop.end);
-      const check = this.claim(body);
+      const check = joinChecks(this.unclaimed(), stop.check);
       const range = { from, to: this.at + stop.end, first, next: first + records, records, check };
       chunks.push(this.chunk(range, body, this.at + done.end, []));
       done = stop;
@@ -241,9 +241,9 @@ export class FilePartition implements PartitionState {
     return Promise.all(chunks);
   }
 
-  /** The check of the bytes from `position` on, those before `at` included that are nobody's yet. */
-  private claim(bytes: Buffer): Check {
-    const check = extendCheck(this.before, bytes);
+  /** The check of the bytes before `at` that were nobody's yet. */
+  private unclaimed(): Check {
+    const check = this.before;
     this.before = NO_BYTES;
     return check;
   }
@@ -273,7 +273,7 @@ export class FilePartition implements PartitionState {
     };
   }
 
-  private async advance(cut: Cut, finished: boolean): Promise<void> {
+  private async advance(cut: Pick<Cut, 'records' | 'end'>, finished: boolean): Promise<void> {
     this.at += cut.end;
     this.position = this.at;
     this.ordinal += cut.records;
@@ -293,7 +293,7 @@ export class FilePartition implements PartitionState {
     const [from, start] = [this.position, this.at];
     const payload = Buffer.from(bytes.subarray(0, KEPT_OF_OVERLONG));
     const reason = `the record is longer than ${this.shared.longestRecord} bytes; its first ${payload.length} are kept`;
-    let [window, feed, check] = [bytes, -1, this.claim(bytes.subarray(0, 0))];
+    let [window, feed, check] = [bytes, -1, this.unclaimed()];
     while (feed === -1 && window.length > 0) {
       feed = window.indexOf(LF);
       const length = feed === -1 ? window.length : feed + 1;
@@ -305,7 +305,7 @@ export class FilePartition implements PartitionState {
     const first = this.ordinal++;
     const range = { from, to: this.at, first, next: this.ordinal, records: 0, check };
     const chunk = await this.chunk(range, Buffer.alloc(0), start, [{ offset: start, payload, reason }]);
-    await this.advance({ records: 0, end: 0, marks: [] }, stream.ended(this.at));
+    await this.advance({ records: 0, end: 0 }, stream.ended(this.at));
     return chunk;
   }
 }

@@ -4,6 +4,7 @@ import type { SinkContext, SinkWriter } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Sql } from '../../base/sql.ts';
 import { brokerCodes, CODE } from '../kafka/codes.ts';
+import { Endings } from './endings.ts';
 import { asSinkError, expired, meaningOf } from './failure.ts';
 import { SinkParts, type KafkaSinkSettings } from './opening.ts';
 import type { Outbox } from './outbox.ts';
@@ -11,17 +12,17 @@ import { TransactionalId, type Mark } from './transactional-id.ts';
 
 /** Offsets of a group expire where nobody commits them: by default after a week. */
 const REMARK_MS = 6 * 3_600_000;
+const LAST_ABORT_MS = 1000;
+const MOST_RESTARTS = 10;
+/** The broker's clock and ours may differ in their pace. */
+const SURELY_OVER = 0.9;
+
 /** What a transaction brings, and since when it is open, ms. */
 interface Staged {
   readonly mark: Mark;
   readonly withRows: boolean;
   begun: number;
 }
-
-const LAST_ABORT_MS = 1000;
-const MOST_RESTARTS = 10;
-/** The broker's clock and ours may differ in their pace. */
-const SURELY_OVER = 0.9;
 
 /**
  * Each epoch that has rows is one transaction. In it the number of epochs that are in is committed, as the offset of a
@@ -33,6 +34,7 @@ export class ExactlyOnceWriter implements SinkWriter {
   private readonly context: SinkContext;
   private readonly parts: SinkParts;
   private readonly id: TransactionalId;
+  private readonly endings: Endings;
   private readonly own = randomUUID();
   private outbox: Outbox | undefined;
   /** What is in, as far as is known; undefined where nothing was ever marked. */
@@ -52,15 +54,15 @@ export class ExactlyOnceWriter implements SinkWriter {
       this.parts.cluster,
       this.parts.patience,
     );
+    this.endings = new Endings(this.id, this.parts.patience);
   }
 
   open(): Promise<void> {
     return this.guarded(async () => {
-      const outbox = await this.parts.outbox();
-      await this.id.take();
-      this.last = await this.id.marked();
+      this.outbox = await this.parts.outbox();
+      await this.takeOver();
+      this.last = await this.id.marked('settled');
       const epochs = this.context.resume === undefined ? 0 : this.resumable(this.context.resume.epoch);
-      this.outbox = outbox;
       await this.commit({ epochs, writer: this.own });
       this.timer = setInterval(() => this.remark(), REMARK_MS).unref();
     });
@@ -108,13 +110,16 @@ export class ExactlyOnceWriter implements SinkWriter {
   private async fill(staged: Staged): Promise<void> {
     const { id, parts } = this;
     for (;;) {
-      staged.begun = performance.now();
       try {
-        if (id.open || parts.patience.troubled) {
-          await this.abort();
-          await id.renew();
+        await this.abort();
+        if (parts.patience.troubled) await this.settle();
+        staged.begun = performance.now();
+        await id.join();
+        if (parts.patience.troubled) {
+          // Whether the last transaction ended whole is not known; this one has nothing in it yet, and ends as that one did.
+          await this.settle();
+          continue;
         }
-        parts.patience.troubled = false;
         if (staged.withRows) for await (const records of parts.rows.chunks()) await this.outbox?.send(records, id);
         return await id.mark(staged.mark);
       } catch (error) {
@@ -128,45 +133,74 @@ export class ExactlyOnceWriter implements SinkWriter {
     const { mark } = staged;
     for (;;) {
       try {
-        await this.id.end('commit');
+        await this.endings.end('commit');
         break;
       } catch (error) {
-        if (meaningOf(error) === 'for good') throw error;
-        const found = await this.id.marked();
-        if (found?.writer === mark.writer && found.epochs === mark.epochs) {
-          await this.id.take();
-          break;
-        }
         await this.restart(error, staged.begun, 'ending');
+        const found = await this.id.marked('settled');
+        if (found?.writer === mark.writer && found.epochs === mark.epochs) break;
         await this.fill(staged);
       }
     }
     this.last = mark;
     this.staged = undefined;
     this.restarts = 0;
+    if (this.parts.patience.troubled) await this.settle();
   }
 
   /** Makes ready for the same transaction anew; throws where that does not help. */
   private async restart(error: unknown, begun: number, phase: 'filling' | 'ending'): Promise<void> {
-    const { id, parts, settings } = this;
     const meaning = meaningOf(error);
     if (meaning === 'for good' || this.restarts++ > MOST_RESTARTS) throw error;
-    if (meaning === 'begin again') return;
-    const over = performance.now() - begun > SURELY_OVER * settings.transactionTimeoutMs;
-    const found = await id.marked();
-    if (found?.writer !== this.last?.writer || !(over || expired(error))) throw this.fenced(error);
-    if (over && phase === 'filling' && !parts.patience.troubled) throw this.tooSlow(error);
-    await id.take();
+    // What is open is aborted before the next one.
+    if (meaning === 'begin again' && phase === 'filling') return;
+    if (meaning === 'lost') {
+      const over = await this.refuseFenced(error, begun);
+      if (over && phase === 'filling' && !this.parts.patience.troubled) throw this.tooSlow(error);
+    }
+    await this.takeOver();
   }
 
-  /** Of a transaction that may be open. */
+  /** Throws where another has the id, not the coordinator's clock taken it away. Whether it was the clock. */
+  private async refuseFenced(error: unknown, begun: number): Promise<boolean> {
+    const over = performance.now() - begun > SURELY_OVER * this.settings.transactionTimeoutMs;
+    const found = await this.id.marked('now');
+    if (found?.writer !== this.last?.writer || !(over || expired(error))) throw this.fenced(error);
+    return over;
+  }
+
+  /** Takes the id, and learns what became of its last transaction. */
+  private async takeOver(): Promise<void> {
+    const { id, endings } = this;
+    const ending = endings.repeating ? undefined : await id.ending();
+    if (ending !== undefined) endings.learn(ending, this.outbox?.partitions ?? []);
+    await id.take();
+    await this.settle();
+  }
+
+  /** Sees to it that the last transaction has ended everywhere. */
+  private async settle(): Promise<void> {
+    for (;;) {
+      const begun = performance.now();
+      try {
+        return await this.endings.repeat();
+      } catch (error) {
+        const meaning = meaningOf(error);
+        if (meaning === 'for good' || this.restarts++ > MOST_RESTARTS) throw error;
+        if (meaning === 'lost') await this.refuseFenced(error, begun);
+        await this.id.take();
+      }
+    }
+  }
+
+  /** Ends a transaction that may be open, and is not to be seen. */
   private async abort(): Promise<void> {
     if (!this.id.open) return;
-    await this.id.end('abort').catch((error: unknown) => {
+    await this.endings.end('abort').catch((error: unknown) => {
       // There was none any more.
       if (!brokerCodes(error).includes(CODE.INVALID_TXN_STATE)) throw error;
-      this.id.open = false;
     });
+    await this.settle();
   }
 
   /** Commits the last mark again, so that it does not expire while there is nothing to write. */

@@ -7,7 +7,7 @@ import { partitionOf } from './partitioner.ts';
 import type { Patience } from './patience.ts';
 import { produce, type Verdict } from './produce.ts';
 import { BatchBuilder, stamp, type Batch, type Compression, type OutRecord } from './record-batch.ts';
-import type { TextRecord } from './rows.ts';
+import type { EpochRecord } from './rows.ts';
 
 /** In whose name records are sent. */
 export interface ProducerIdentity {
@@ -45,7 +45,7 @@ export class Outbox {
   private topic: Topic;
   private missingSince: number | undefined;
   /** Those of the beginning: a key stays where it is while the run lasts. */
-  private readonly partitions: readonly number[];
+  readonly partitions: readonly number[];
   private sequences = { of: '', next: new Map<number, number>() };
   private turn = 0;
   /** Smaller than asked for once the topic has refused a batch for its size. */
@@ -62,7 +62,7 @@ export class Outbox {
   }
 
   /** Resolves when all of them are in. Throws the broker's refusals as they are. */
-  async send(records: readonly TextRecord[], identity: ProducerIdentity): Promise<void> {
+  async send(records: readonly EpochRecord[], identity: ProducerIdentity): Promise<void> {
     const queues = Map.groupBy(this.batches(records), ({ partition }) => partition);
     await identity.admit([...queues.keys()]);
     const { producerId, producerEpoch } = identity;
@@ -148,15 +148,14 @@ export class Outbox {
     return halves.flatMap((records) => this.pack(records.map((record) => ({ partition: batch.partition, record }))));
   }
 
-  private batches(records: readonly TextRecord[]): readonly Batch[] {
+  private batches(records: readonly EpochRecord[]): readonly Batch[] {
     const count = this.partitions.length;
     this.turn++;
     return this.pack(
-      records.map(({ key, value, place }) => {
-        const bytes = key === null ? undefined : Buffer.from(key);
-        const tells = bytes ?? (place === null ? undefined : Buffer.from(place));
-        const partition = this.partitions[tells === undefined ? this.turn % count : partitionOf(tells, count)] ?? 0;
-        return { partition, record: { key: bytes, value: value ?? undefined } };
+      records.map((record) => {
+        const tells = record.key ?? record.place;
+        const place = tells === undefined ? this.turn % count : partitionOf(tells, count);
+        return { partition: this.partitions[place] ?? 0, record };
       }),
     );
   }

@@ -5,10 +5,11 @@ import { insist } from '../kafka/retry.ts';
 /** What the broker says while it ends a transaction, which it does soon. */
 const ENDING: ReadonlySet<number> = new Set([CODE.CONCURRENT_TRANSACTIONS, CODE.UNSTABLE_OFFSET_COMMIT]);
 const FIRST_PAUSE_MS = 10;
+const SILENT_MS = 2000;
 
 /** Tries again for as long as it takes where that can help, and tells what is waited for. */
 export class Patience {
-  /** A request may have been left unanswered, and yet be done late. */
+  /** A broker was away: a request may have been left unanswered and yet be done late, a transaction end incompletely. */
   troubled = false;
   /** Called where a broker does not know the topic; throws where it will not come back. */
   lookFor: () => Promise<void> = () => Promise.resolve();
@@ -24,12 +25,13 @@ export class Patience {
   async with<T>(attempt: () => Promise<T>, deadline?: number): Promise<T> {
     const { signal, notice } = this.context;
     let told: string | undefined;
+    const began = Date.now();
     const waiting = (error: unknown): void => {
-      const codes = brokerCodes(error).filter((code) => !ENDING.has(code));
-      const silent = brokerCodes(error).length === 0;
-      if (!silent && codes.length === 0) return;
-      this.troubled = true;
-      const reason = silent ? '' : ` (${[...new Set(codes.map(codeName))].join(', ')})`;
+      const codes = brokerCodes(error);
+      const ending = codes.length > 0 && codes.every((code) => ENDING.has(code));
+      if (!ending) this.troubled = true;
+      else if (Date.now() - began < SILENT_MS) return;
+      const reason = codes.length === 0 ? '' : ` (${[...new Set(codes.map(codeName))].join(', ')})`;
       told = `waiting for broker ${this.brokers}${reason}`;
       notice(told);
     };

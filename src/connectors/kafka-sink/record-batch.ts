@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { crc32c } from '@platformatic/kafka';
 
-/** What becomes a record: its key as bytes, its value as text; undefined is null. */
+/** What becomes a record; undefined is null. */
 export interface OutRecord {
   readonly key: Buffer | undefined;
-  readonly value: string | undefined;
+  readonly value: Buffer | undefined;
 }
 
 export type Compression = 'none' | 'gzip';
@@ -52,7 +52,7 @@ export class BatchBuilder {
   /** False where it has no room; the first record always has. */
   add(record: OutRecord): boolean {
     const keyLength = record.key?.length ?? 0;
-    const valueLength = record.value === undefined ? 0 : Buffer.byteLength(record.value);
+    const valueLength = record.value?.length ?? 0;
     const most = RECORD_OVERHEAD + keyLength + valueLength;
     if (this.records.length > 0 && this.length + most > this.limit) return false;
     this.reserve(most);
@@ -69,7 +69,7 @@ export class BatchBuilder {
     at = writeVarint(bytes, at, record.key === undefined ? -1 : keyLength);
     if (record.key !== undefined) at += record.key.copy(bytes, at);
     at = writeVarint(bytes, at, record.value === undefined ? -1 : valueLength);
-    if (record.value !== undefined) at += bytes.write(record.value, at);
+    if (record.value !== undefined) at += record.value.copy(bytes, at);
     bytes[at++] = 0;
     this.length = at;
     this.records.push(record);

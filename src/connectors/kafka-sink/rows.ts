@@ -2,7 +2,7 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { SinkContext } from '../../base/connector.ts';
 import type { Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import { objectText } from './json-text.ts';
+import { objectText } from '../json-text.ts';
 
 export type RowFormat = 'json' | 'upsert' | 'debezium';
 
@@ -16,11 +16,12 @@ export interface RowsSettings {
   readonly key: readonly Column[];
 }
 
-/** A record as texts. `place` tells its partition where there is no key. */
-export interface TextRecord {
-  readonly key: string | null;
-  readonly value: string | null;
-  readonly place: string | null;
+/** A record of an epoch, in UTF-8; undefined is null. */
+export interface EpochRecord {
+  readonly key: Buffer | undefined;
+  readonly value: Buffer | undefined;
+  /** Tells its partition where there is no key. */
+  readonly place: Buffer | undefined;
 }
 
 /** How much text is taken at once. */
@@ -54,7 +55,7 @@ export class EpochRows {
   }
 
   /** Chunk by chunk, the next one being read while the last is used. */
-  async *chunks(): AsyncGenerator<readonly TextRecord[]> {
+  async *chunks(): AsyncGenerator<readonly EpochRecord[]> {
     const average = this.bytes / Math.max(1, this.rows);
     const size = Math.max(1, Math.min(MOST_ROWS, Math.floor(CHUNK_BYTES / Math.max(1, average))));
     let next = this.read(0, size);
@@ -76,12 +77,16 @@ export class EpochRows {
     await this.context.run(sql`DROP TABLE IF EXISTS ${this.table}`);
   }
 
-  private async read(from: number, size: number): Promise<readonly TextRecord[]> {
+  /** Each column comes as one text, which is several times faster than a value for each record. */
+  private async read(from: number, size: number): Promise<readonly EpochRecord[]> {
     if (this.rows === 0) return [];
-    const rows = await this.context.query(
-      sql`SELECT "key", "value", place FROM ${this.table} WHERE rowid >= ${from} AND rowid < ${from + size} ORDER BY rowid`,
+    const [texts] = await this.context.query(
+      sql`SELECT ${join(FIELDS.map(together))} FROM ${this.table} WHERE rowid >= ${from} AND rowid < ${from + size}`,
     );
-    return rows as unknown as readonly TextRecord[];
+    const [keys, values, places] = FIELDS.map((field) => apart(texts?.[field]));
+    const count = Math.min(size, this.rows - from);
+    if (values?.length !== count) throw new StreamsqlError('INTERNAL', `${count} records became ${values?.length}`);
+    return values.map((value, i) => ({ key: keys?.[i], value, place: places?.[i] }));
   }
 
   private async checkKeys(): Promise<void> {
@@ -94,6 +99,27 @@ export class EpochRows {
       hint: `format = '${settings.format}' keeps one row a key: choose a key that is unique in the query, or GROUP BY it`,
     });
   }
+}
+
+const FIELDS = ['key', 'value', 'place'] as const;
+/** No JSON has these: what stands between two records, and a NULL. */
+const BETWEEN = 30;
+const NULL = 29;
+
+const together = (field: string): Sql =>
+  sql`string_agg(coalesce(${ident(field)}, chr(${NULL})), chr(${BETWEEN}) ORDER BY rowid) FILTER (${ident(field)} IS NOT NULL OR ${field === 'value'}) AS ${ident(field)}`;
+
+function apart(text: unknown): readonly (Buffer | undefined)[] | undefined {
+  if (typeof text !== 'string') return undefined;
+  const bytes = Buffer.from(text);
+  const parts: (Buffer | undefined)[] = [];
+  for (let at = 0; at <= bytes.length;) {
+    const found = bytes.indexOf(BETWEEN, at);
+    const end = found === -1 ? bytes.length : found;
+    parts.push(bytes[at] === NULL && end === at + 1 ? undefined : bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return parts;
 }
 
 function recordsOf(settings: RowsSettings, epoch: number, delta: Sql): Sql {

@@ -1,12 +1,15 @@
 import {
+  ProtocolError,
   addOffsetsToTxnV4,
   addPartitionsToTxnV3,
+  describeTransactionsV0,
   endTxnV4,
   initProducerIdV5,
   offsetFetchV9,
   txnOffsetCommitV4,
 } from '@platformatic/kafka';
 import type { Cluster } from '../kafka/cluster.ts';
+import { brokerCodes, CODE } from '../kafka/codes.ts';
 import { Coordinator } from './coordinator.ts';
 import type { ProducerIdentity } from './outbox.ts';
 import type { Patience } from './patience.ts';
@@ -23,6 +26,8 @@ export interface Mark {
   readonly epochs: number;
   readonly writer: string;
 }
+
+export type Ending = 'commit' | 'abort';
 
 /** Where in the group the mark is kept: an offset of this partition of the sink's own topic. */
 const MARK_PARTITION = 0;
@@ -48,6 +53,11 @@ export class TransactionalId implements ProducerIdentity {
     this.group = new Coordinator(cluster, 'group', settings.id);
   }
 
+  /** Of the topic's, those that are part of the transaction. */
+  get partitions(): readonly number[] {
+    return [...this.admitted];
+  }
+
   /** Takes the id over from whoever has it: what was pending is completed or aborted, and the one before is fenced. */
   async take(): Promise<void> {
     [this.producerId, this.producerEpoch] = [-1n, -1];
@@ -65,23 +75,27 @@ export class TransactionalId implements ProducerIdentity {
     this.ended();
   }
 
-  /** Makes partitions part of the transaction, which begins with the first. */
+  /** Begins a transaction, with the group part of it. */
+  async join(): Promise<void> {
+    const { producerId, producerEpoch, transactionalId: id } = this;
+    this.open = true;
+    await this.patience.with(() => this.transactions.call(addOffsetsToTxnV4.api, id, producerId, producerEpoch, id));
+  }
+
+  /** Makes partitions part of the transaction. */
   async admit(partitions: readonly number[]): Promise<void> {
     const { producerId, producerEpoch, transactionalId } = this;
     const added = partitions.filter((partition) => !this.admitted.has(partition));
     if (added.length === 0) return;
-    this.open = true;
     const topics = [{ name: this.settings.topic, partitions: added }];
     const transaction = { transactionalId, producerId, producerEpoch, verifyOnly: false, topics };
     await this.patience.with(() => this.transactions.call(addPartitionsToTxnV3.api, [transaction]));
     for (const partition of added) this.admitted.add(partition);
   }
 
-  /** Makes the mark part of the transaction. */
+  /** Makes the mark part of the transaction, after its records. */
   async mark({ epochs, writer }: Mark): Promise<void> {
     const { producerId, producerEpoch, transactionalId: id } = this;
-    this.open = true;
-    await this.patience.with(() => this.transactions.call(addOffsetsToTxnV4.api, id, producerId, producerEpoch, id));
     const partition = {
       partitionIndex: MARK_PARTITION,
       committedOffset: BigInt(epochs),
@@ -94,12 +108,12 @@ export class TransactionalId implements ProducerIdentity {
     );
   }
 
-  async end(how: 'commit' | 'abort'): Promise<void> {
+  async end(how: Ending): Promise<void> {
     await this.patience.with(() => this.endOnce(how));
   }
 
   /** One attempt. */
-  async endOnce(how: 'commit' | 'abort'): Promise<void> {
+  async endOnce(how: Ending): Promise<void> {
     const { producerId, producerEpoch, transactionalId } = this;
     await this.transactions.call(endTxnV4.api, transactionalId, producerId, producerEpoch, how === 'commit');
     this.ended();
@@ -110,15 +124,37 @@ export class TransactionalId implements ProducerIdentity {
     this.admitted.clear();
   }
 
-  /** The mark that is committed, once nothing about it is pending any more. */
-  async marked(): Promise<Mark | undefined> {
+  /** How the id's last transaction ended, or ends when the id is taken; undefined where there is none. */
+  async ending(): Promise<Ending | undefined> {
+    const { id } = this.settings;
+    try {
+      return await this.patience.with(async () => {
+        const answer = await this.transactions.call(describeTransactionsV0.api, [id]);
+        const state = answer.transactionStates[0]?.transactionState ?? '';
+        if (state.startsWith('Prepare')) throw new ProtocolError('CONCURRENT_TRANSACTIONS');
+        return ENDINGS[state];
+      });
+    } catch (error) {
+      if (brokerCodes(error).includes(CODE.TRANSACTIONAL_ID_NOT_FOUND)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The mark that is committed; `settled`: once nothing about it is pending any more. */
+  async marked(when: 'settled' | 'now'): Promise<Mark | undefined> {
     const { id, topic } = this.settings;
     const groups = [
       { groupId: id, memberEpoch: -1, memberId: null, topics: [{ name: topic, partitionIndexes: [MARK_PARTITION] }] },
     ];
-    const answer = await this.patience.with(() => this.group.call(offsetFetchV9.api, groups, true));
+    const answer = await this.patience.with(() => this.group.call(offsetFetchV9.api, groups, when === 'settled'));
     const found = answer.groups[0]?.topics[0]?.partitions[0];
     if (found === undefined || found.committedOffset < 0n) return undefined;
     return { epochs: Number(found.committedOffset), writer: found.metadata ?? '' };
   }
 }
+
+const ENDINGS: Readonly<Record<string, Ending>> = {
+  CompleteCommit: 'commit',
+  CompleteAbort: 'abort',
+  Ongoing: 'abort',
+};

@@ -101,6 +101,7 @@ export class PartitionLog implements PartitionState {
   room(bytes: number, records: number): Segment {
     const last = this.segments.at(-1);
     if (last?.fits(bytes, records) === true) return last;
+    last?.checkNew();
     const next = this.pool.acquire(bytes, records);
     next.to = this.parsedTo;
     this.segments.push(next);
@@ -114,8 +115,9 @@ export class PartitionLog implements PartitionState {
   /** A batch has been read or skipped: everything below `offset` is settled. */
   settle(offset: number): void {
     this.parsedTo = Math.min(offset, this.stop ?? offset);
-    const last = this.segments.at(-1);
-    (last ?? this.room(0, 0)).to = this.parsedTo;
+    const last = this.segments.at(-1) ?? this.room(0, 0);
+    last.to = this.parsedTo;
+    last.checkNew();
   }
 
   /** What is next is not there any more: goes on at `offset`, as if there had been nothing before it. */

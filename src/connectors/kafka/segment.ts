@@ -1,6 +1,6 @@
 import type { OffsetRun, RejectedRecord } from '../../base/connector.ts';
-import type { Check } from '../../base/crc32.ts';
-import { extendCheck } from '../check.ts';
+import { joinChecks, type Check } from '../../base/crc32.ts';
+import { checkOf, extendCheck } from '../check.ts';
 
 const SEGMENT_BYTES = 1 << 20;
 const SEGMENT_RECORDS = 1 << 13;
@@ -10,6 +10,16 @@ interface GrowingRun {
   first: number;
   count: number;
 }
+
+/** Bytes of a segment, checked when they were written. */
+interface Checked {
+  readonly from: number;
+  readonly to: number;
+  readonly check: Check;
+}
+
+/** Bytes are checked soon after they were written, while the processor's cache has them: a third of the time. */
+const CHECKED_BYTES = 1 << 16;
 
 /** A rejected record, and where in the segment's bytes its line would stand. */
 interface Rejected {
@@ -35,6 +45,9 @@ export class Segment {
   /** Not taken yet, in order of offset. */
   private rejected: Rejected[] = [];
   private rejectedBytes = 0;
+  /** One after the other, up to `checkedTo`; those taken whole are gone. */
+  private checked: Checked[] = [];
+  private checkedTo = 0;
   /** The offset after the last one that the segment covers: records, gaps and control records alike. */
   to = 0;
 
@@ -106,8 +119,17 @@ export class Segment {
   }
 
   reject(record: RejectedRecord): void {
+    this.checkNew(1);
     this.rejected.push({ record, at: this.used });
     this.rejectedBytes += rejectedSize(record);
+  }
+
+  /** Checks what was written since the last time, if it is so many bytes. */
+  checkNew(least = CHECKED_BYTES): void {
+    const [from, to] = [this.checkedTo, this.used];
+    if (to - from < least) return;
+    this.checked.push({ from, to, check: checkOf(this.bytes.subarray(from, to)) });
+    this.checkedTo = to;
   }
 
   /** The check `before` with the lines of `bytes[start, end)` after it, and the payloads rejected among them. */
@@ -115,15 +137,29 @@ export class Segment {
     let check = before;
     let from = start;
     for (const { record, at } of rejected) {
-      check = extendCheck(check, this.bytes.subarray(from, at));
+      check = this.checkLines(check, from, at);
       if (record.payload !== null) check = extendCheck(check, record.payload);
       from = at;
     }
-    return extendCheck(check, this.bytes.subarray(from, end));
+    return this.checkLines(check, from, end);
+  }
+
+  private checkLines(before: Check, start: number, end: number): Check {
+    let check = before;
+    for (let at = start; at < end;) {
+      const next = this.checked[0];
+      const isWhole = next !== undefined && next.from === at && next.to <= end;
+      const to = Math.min(end, next?.to ?? end);
+      check = isWhole ? joinChecks(check, next.check) : extendCheck(check, this.bytes.subarray(at, to));
+      if (next?.to === to) this.checked.shift();
+      at = to;
+    }
+    return check;
   }
 
   clear(): void {
-    this.used = this.records = this.taken = this.to = this.rejectedBytes = 0;
+    this.used = this.records = this.taken = this.to = this.rejectedBytes = this.checkedTo = 0;
+    this.checked = [];
     this.runs = [];
     this.rejected = [];
   }

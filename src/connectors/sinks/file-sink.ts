@@ -16,7 +16,7 @@ export interface FileWorld {
   /** Between tries, ms. */
   readonly pauses: readonly number[];
   /** Ms since 1970. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /**

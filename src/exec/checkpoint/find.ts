@@ -39,18 +39,14 @@ export async function findRecovery(finding: Finding): Promise<Recovery | undefin
   const epochs = listCheckpoints(folder);
   const mark = await resultsMark(connection);
   const last = mark === undefined ? -1 : await lastLogged(connection);
-  if (epochs.length === 0 && last === -1) return undefined;
+  // The results of a run that finished give way to those of the next, which may end before they have.
+  if (epochs.length === 0 && (last === -1 || mark?.status === 'finished')) return undefined;
   if (mark === undefined) {
     throw new StreamsqlError('STATE', `${db} does not hold the results that belong to the state in ${folder}`, {
       hint: `put the database back, or start again from the beginning with --fresh, which removes the state up to epoch ${epochs[0] ?? '?'}`,
     });
   }
-  const { manifest, warnings } = await usable(finding, epochs, last);
-  if (mark.job !== manifest.job) {
-    throw new StreamsqlError('STATE', `the results in ${db} and the state in ${folder} are of two runs`, {
-      hint: 'name the database or the state folder that belongs to the other, or start again with --fresh',
-    });
-  }
+  const { manifest, warnings } = await usable(finding, epochs, { last, job: mark.job });
   if (manifest.duckdb !== duckdb && last > manifest.epoch) {
     throw new StreamsqlError(
       'STATE',
@@ -65,16 +61,20 @@ export async function findRecovery(finding: Finding): Promise<Recovery | undefin
 async function usable(
   { folder, db, connection }: Finding,
   epochs: readonly number[],
-  last: number,
+  { last, job }: { readonly last: number; readonly job: string },
 ): Promise<{ readonly manifest: Manifest; readonly warnings: readonly string[] }> {
   const begins = (await logBegins(connection)) ?? 0;
   const problems: string[] = [];
   const verified: Verified = new Map();
+  let others = 0;
   for (const epoch of epochs) {
     const read = readManifest(folder, epoch);
     const found = read.damage === undefined ? verifyFiles(read.manifest, folder, verified) : read;
     if (found.damage !== undefined) problems.push(`the checkpoint of epoch ${epoch}: ${damageText(found.damage)}`);
-    else if (epoch > last)
+    else if (found.manifest.job !== job) {
+      others++;
+      problems.push(`the checkpoint of epoch ${epoch}: it is of another run than the results in ${db}`);
+    } else if (epoch > last)
       problems.push(`the checkpoint of epoch ${epoch}: the results in ${db} are older, they end at epoch ${last}`);
     else if (epoch < last && epoch + 1 < begins)
       problems.push(`the checkpoint of epoch ${epoch}: the results have the log from epoch ${begins} on only`);
@@ -82,6 +82,11 @@ async function usable(
       const warnings = problems.map((problem) => `${problem}; going on from that of epoch ${epoch}`);
       return { manifest: found.manifest, warnings };
     }
+  }
+  if (others > 0 && others === problems.length) {
+    throw new StreamsqlError('STATE', `the results in ${db} and the state in ${folder} are of two runs`, {
+      hint: 'name the database or the state folder that belongs to the other, or start again with --fresh',
+    });
   }
   const reasons = problems.length > 0 ? problems.join('\n  ') : 'there is none';
   throw new StreamsqlError('STATE', `no checkpoint in ${folder} can be gone on from:\n  ${reasons}`, {

@@ -67,6 +67,8 @@ export interface SourceState {
   readonly rows: number;
   readonly late: number;
   readonly deadLetters: number;
+  /** Positions that were lost and passed over. */
+  readonly skipped: number;
   readonly partitions: readonly PartitionStateSaved[];
 }
 

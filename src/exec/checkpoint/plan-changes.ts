@@ -1,4 +1,6 @@
 import { StreamsqlError } from '../../base/errors.ts';
+import { nearest } from '../../base/options.ts';
+import { sameName } from '../../base/schema.ts';
 import type { Identity } from '../../planner/fingerprint.ts';
 import type { Manifest, TargetState } from './manifest.ts';
 
@@ -11,15 +13,11 @@ export interface PlanChanges {
 
 /**
  * Compares a plan with what a checkpoint knows. Comments, spacing and order are no difference. Throws STATE where a view
- * computes something else by now and is not to be rebuilt, CATALOG where what is to be rebuilt is no view or sink.
+ * computes something else by now and is not to be rebuilt, CATALOG where what is to be rebuilt is no view.
  */
 export function planChanges(identity: Identity, manifest: Manifest, rebuild: readonly string[]): PlanChanges {
   const asked = new Set(rebuild.map((name) => name.toLowerCase()));
-  const wanted = identity.targets.map((target) => target.name.toLowerCase());
-  const unknown = rebuild.find((name) => !wanted.includes(name.toLowerCase()));
-  if (unknown !== undefined) {
-    throw new StreamsqlError('CATALOG', `there is no view or sink ${unknown} to rebuild`);
-  }
+  checkNames(identity, rebuild);
   const before = new Map(manifest.targets.map((target) => [idOf(target), target]));
   const added = new Set<string>();
   const changed: TargetState[] = [];
@@ -32,6 +30,16 @@ export function planChanges(identity: Identity, manifest: Manifest, rebuild: rea
   const now = new Set(identity.targets.map(idOf));
   const rebuilt = manifest.targets.filter((target) => asked.has(target.name.toLowerCase()));
   return { added, removed: [...manifest.targets.filter((target) => !now.has(idOf(target))), ...rebuilt] };
+}
+
+function checkNames(identity: Identity, rebuild: readonly string[]): void {
+  const views = identity.targets.filter(({ kind }) => kind === 'view').map(({ name }) => name);
+  const unknown = rebuild.find((name) => !views.some((view) => sameName(view, name)));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, views);
+  throw new StreamsqlError('CATALOG', `there is no view ${unknown} to rebuild`, {
+    hint: near === undefined ? `there are ${views.join(', ')}` : `did you mean ${near}?`,
+  });
 }
 
 const idOf = ({ kind, name }: Pick<TargetState, 'kind' | 'name'>): string => `${kind} ${name.toLowerCase()}`;
@@ -49,8 +57,11 @@ function refusal(identity: Identity, manifest: Manifest, changed: readonly Targe
       : changed.length === 1 && first !== undefined && first.sql !== '' && first.sql !== now?.sql
         ? `:\n  it was ${first.sql}\n  it is  ${now?.sql ?? ''}`
         : '';
-  const rebuilds = changed.map(({ name }) => `--rebuild ${name}`).join(' ');
+  const views = changed.filter(({ kind }) => kind === 'view');
+  const rebuilds = views.map(({ name }) => `--rebuild ${name}`).join(' ');
+  const rebuild =
+    views.length < changed.length ? '' : `, or run with ${rebuilds} to build it anew from the start of its sources`;
   return new StreamsqlError('STATE', `the run that is to go on computed the ${names} otherwise${why}`, {
-    hint: `give it another name to have both, or run with ${rebuilds} to build it anew from the start of its sources; --fresh starts everything again`,
+    hint: `give it another name to have both${rebuild}; --fresh starts everything again`,
   });
 }

@@ -1,5 +1,6 @@
 import type { Column } from '../../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../../base/sql.ts';
+import { isNested, objectText } from '../../json-text.ts';
 
 export const PART_FORMATS = ['json', 'csv', 'parquet'] as const;
 export const COMPRESSIONS = ['none', 'gzip', 'zstd', 'snappy'] as const;
@@ -20,9 +21,12 @@ export const extension = ({ kind, compression }: PartFormat): string =>
 
 /** Writes a relation's rows to one file, in their order, each value as the format can hold it without loss. */
 export function copyToFile(format: PartFormat, columns: readonly Column[], from: Sql, path: string): Sql {
+  // DuckDB's JSON has NaN and Infinity in nested values, which no JSON has.
+  const asLines = format.kind === 'json' && columns.some(({ type }) => isNested(type));
+  const items = asLines ? jsonLine(columns) : fittedColumns(format, columns);
   // DuckDB's own temporary file is not wanted: the part is written aside already.
-  const options = join([...kindOptions(format), sql`USE_TMP_FILE false`]);
-  return sql`COPY (SELECT ${fittedColumns(format, columns)} FROM ${from}) TO ${path} (${options})`;
+  const options = join([...(asLines ? lineOptions(format) : kindOptions(format)), sql`USE_TMP_FILE false`]);
+  return sql`COPY (SELECT ${items} FROM ${from}) TO ${path} (${options})`;
 }
 
 /** Of the files that `copyToFolders` writes in one folder: their order. */
@@ -46,16 +50,12 @@ export function copyToFolders(
   const number = ident('$number');
   const kept = columns.filter((column) => !keys.includes(column));
   // DuckDB has no PARTITION_BY for JSON (https://github.com/duckdb/duckdb/issues/14927): lines of text are the same.
-  const items = format.kind === 'json' ? sql`${jsonLine(kept)} AS ${ident('$line')}` : fittedColumns(format, kept);
+  const items = format.kind === 'json' ? jsonLine(kept) : fittedColumns(format, kept);
   const folders = keys.map(({ name }) => sql`CAST(${ident(name)} AS VARCHAR) AS ${ident(name)}`);
   const rows = sql`SELECT ${join([items, ...folders])} FROM (SELECT *, row_number() OVER () AS ${number} FROM ${from}) WHERE ${number} > 0`;
-  const kind =
-    format.kind === 'json'
-      ? [raw(`FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t'`), ...compressionOption(format)]
-      : kindOptions(format);
   const names = join(keys.map(({ name }) => ident(name)));
   const options = [
-    ...kind,
+    ...(format.kind === 'json' ? lineOptions(format) : kindOptions(format)),
     sql`PARTITION_BY (${names})`,
     sql`FILENAME_PATTERN 'rows_{i}_{uuid}'`,
     sql`FILE_EXTENSION 'tmp'`,
@@ -67,15 +67,16 @@ export function copyToFolders(
 export function textSize({ kind, compression }: PartFormat, columns: readonly Column[], from: Sql): Sql | undefined {
   if (kind === 'parquet' || compression !== 'none') return undefined;
   const fields = columns.map(({ name }) => sql`coalesce(strlen(CAST(${ident(name)} AS VARCHAR)), 0) + 1`);
-  const size = kind === 'json' ? sql`strlen(${jsonLine(columns)}) + 1` : join(fields, ' + ');
+  const size = kind === 'json' ? sql`strlen(${objectText(columns)}) + 1` : join(fields, ' + ');
   return sql`SELECT coalesce(avg(${size}), 0) AS bytes FROM (SELECT * FROM ${from} LIMIT 1000)`;
 }
 
-/** A row as one JSON object. */
-export function jsonLine(columns: readonly Column[]): Sql {
-  const fields = columns.map((column) => sql`${ident(column.name)} := ${fitted('json', column)}`);
-  return sql`CAST(to_json(struct_pack(${join(fields)})) AS VARCHAR)`;
-}
+const jsonLine = (columns: readonly Column[]): Sql => sql`${objectText(columns)} AS ${ident('$line')}`;
+
+const lineOptions = (format: PartFormat): readonly Sql[] => [
+  raw(`FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t'`),
+  ...compressionOption(format),
+];
 
 function kindOptions(format: PartFormat): readonly Sql[] {
   switch (format.kind) {

@@ -22,7 +22,7 @@ export interface Patience {
   readonly pauses: readonly number[];
   readonly signal: AbortSignal;
   /** Called with what went wrong before each pause, and with undefined when all is well again. */
-  waiting(reason: string | undefined): void;
+  readonly waiting: (reason: string | undefined) => void;
 }
 
 /** Tries again, some times, where what goes wrong may pass by itself. `work` may be repeated. */
