@@ -256,7 +256,7 @@ test('what is older than asked for goes; small files become few', async () => {
     const { found, begun } = await readBack(host, stateOf(told.positions), last, [1000]);
     expect(begun.slice(0, 2)).toEqual(last.partitions.map(({ from }) => from));
     expect(found[0]!.length + found[1]!.length).toBe(250 - oldest);
-    expect(warnings).toMatchObject([/the views that are added start with what is still there, what came since 1970-01-01T00:0/]); // prettier-ignore
+    expect(warnings).toEqual([expect.stringMatching(/the views that are added start with what is still there, what came since 1970-01-01T00:0/)]); // prettier-ignore
   });
 });
 

@@ -89,7 +89,9 @@ function checkLoss(host: FromStart, source: string, { saved, kept, position }: B
 }
 
 function tellHorizon(host: FromStart, source: string, beginnings: readonly Beginning[], { files }: Stock): void {
-  const late = beginnings.filter(({ saved, kept, position }) => kept !== undefined && position > saved.initial);
+  const late = beginnings.filter(
+    ({ saved, kept, position }) => kept !== undefined && position > saved.initial && position <= kept.floor,
+  );
   if (late.length === 0) return;
   const places = late.slice(0, MOST_NAMED).map(({ saved, position }) => `${saved.name} from ${position}`);
   if (late.length > MOST_NAMED) places.push(`${late.length - MOST_NAMED} more`);
