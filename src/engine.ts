@@ -29,6 +29,7 @@ import type { SourceNode } from './planner/plan-sources.ts';
 import type { Plan } from './planner/plan.ts';
 import { identify } from './planner/fingerprint.ts';
 import { keylessWarnings } from './planner/keyless.ts';
+import { retainWarnings } from './planner/retain.ts';
 import { Planner, type Answer } from './planner/planner.ts';
 import { describeAnswer, showAnswer } from './planner/show.ts';
 
@@ -233,12 +234,14 @@ class StreamEngine implements Engine {
       // What an earlier run left is touched only when all that this one reads is there.
       if (recovery === undefined) await runtime.openInput(recovery);
       const output = await job.open(graph);
-      const backfilled = recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results);
+      const backfilled =
+        recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery, options.signal);
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),
+        ...retainWarnings(plan, output.checkpoints !== undefined),
         ...(recovery === undefined ? [] : resumeWarnings(plan, recovery)),
       ])
         emit({ event: 'warning', message });

@@ -10,6 +10,7 @@ import { epochRecord } from './epoch-record.ts';
 import { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { limited } from './limited-reader.ts';
+import { readerFromStart, type FromStart } from './retained/from-retained.ts';
 import type { Results } from './results.ts';
 import type { RuntimeHost } from './runtime.ts';
 import { SinkWriters } from './sink-writers.ts';
@@ -40,12 +41,13 @@ interface Standing {
 /**
  * Views that were added: reads all their sources from the start of each to where the run stands, and computes them and what
  * they read, apart from the run. Their tables in the results are filled; their operators' state is put aside. Undefined
- * where there are none, or nothing that they read has been there before.
+ * where there are none, or nothing that they read has been there before. `folder`: of the state.
  */
 export async function backfill(
   host: RuntimeHost,
   recovery: Recovery,
   results: Results,
+  folder: string,
 ): Promise<Backfilled | undefined> {
   if (recovery.changes.added.size === 0) return undefined;
   const plan = subPlan(host.plan, recovery.changes.added);
@@ -61,7 +63,7 @@ export async function backfill(
   const batches = new Batches({ ...host, clock, changes: new ChangeQueue(), keepOpen: false }, sources);
   try {
     for (const operator of graph.sources) {
-      const reader = openReader(host, recovery, operator.node.name, standing, ended.signal);
+      const reader = await openReader(host, recovery, folder, operator.node.name, standing, ended.signal);
       if (reader === undefined) continue;
       const source = new SourceRun(operator, reader);
       await source.reader.open();
@@ -116,29 +118,37 @@ function standingOf({ manifest, epochs }: Recovery): Standing {
   return { positions, announced: last?.announced ?? new Map(saved), clock: last?.clock ?? BigInt(manifest.clock) };
 }
 
-function openReader(
+/** From its start, or as far back as its records are retained. */
+async function openReader(
   host: RuntimeHost,
-  recovery: Recovery,
+  { manifest }: Recovery,
+  folder: string,
   name: string,
   standing: Standing,
   signal: AbortSignal,
-): SourceReader | undefined {
+): Promise<SourceReader | undefined> {
   const node = host.plan.sources.find((source) => source.name === name);
-  const state = recovery.manifest.sources.find((source) => source.name === name);
+  const state = manifest.sources.find((source) => source.name === name);
   const limits = standing.positions.get(name);
   if (node === undefined || state === undefined || limits === undefined) return undefined;
-  const context: SourceContext = {
-    scratch: host.scratch,
-    parallelism: host.parallelism,
-    query: (statement) => host.decodeConnection.rows(statement),
-    notice: () => undefined,
-    signal,
-    resume: { partitions: state.partitions.map(({ name: partition, initial }) => ({ name: partition, position: initial })) },
-    ...(host.onGap === 'skip' && {
-      skipped: (partition, from, to) => host.emit({ event: 'warning', message: `source ${name}: ${partition}, ${from} to ${to}, is lost: the views that are added go without it` }),
-    }),
-  }; // prettier-ignore
-  return limited(host.openReader?.(node, context) ?? node.plan.open(context), limits);
+  const warn = (message: string): void => host.emit({ event: 'warning', message });
+  const skipped: SourceContext['skipped'] = host.onGap !== 'skip' ? undefined : (partition, from, to) =>
+    warn(`source ${name}: ${partition}, ${from} to ${to}, is lost: the views that are added go without it`); // prettier-ignore
+  const own: FromStart['open'] = (resume, without) => {
+    const context: SourceContext = {
+      scratch: host.scratch,
+      parallelism: host.parallelism,
+      query: (statement) => host.decodeConnection.rows(statement),
+      notice: () => undefined,
+      signal,
+      resume,
+      ...(without !== undefined && { skipped: without }),
+    };
+    return host.openReader?.(node, context) ?? node.plan.open(context);
+  };
+  const retained = manifest.retained?.find(({ source }) => source === name);
+  const reading = { folder, connection: host.decodeConnection, scratch: host.scratch, open: own, skipped, warn };
+  return limited(await readerFromStart(reading, state, retained), limits);
 }
 
 /** Whether epochs have taken all that there is to take; what is read ahead of them does not count. */

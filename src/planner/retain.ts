@@ -1,5 +1,6 @@
 import type { SourcePlan } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
+import type { Plan } from './plan.ts';
 import type { Option, OptionSpecs, OptionValues } from '../base/options.ts';
 
 /** What every source takes, beside what its connector does. */
@@ -31,3 +32,9 @@ export function retention(
     hint: 'without the option nothing is kept',
   });
 }
+
+/** Of sources whose records nobody keeps though the file says so. `kept`: the run writes checkpoints. */
+export const retainWarnings = ({ sources }: Pick<Plan, 'sources'>, kept: boolean): readonly string[] =>
+  sources
+    .filter(({ retainMs }) => retainMs !== undefined && !kept)
+    .map(({ name }) => `source ${name}: retain keeps nothing in a run without checkpoints in a state folder`);

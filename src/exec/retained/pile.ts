@@ -105,15 +105,15 @@ export class Pile {
     return false;
   }
 
-  private async insert({ path, longest, bytes, close }: CutRecords): Promise<void> {
+  private async insert(cut: CutRecords): Promise<void> {
     try {
       this.rows += await this.connection.run(
         sql`INSERT INTO ${this.table} SELECT CASE WHEN is_text THEN decode(from_base64(base64)) END, CASE WHEN NOT is_text THEN from_base64(base64) END, reason
-          FROM read_json(${path}, format = 'newline_delimited', records = true, maximum_object_size = ${longest + 1024}, columns = {is_text: 'BOOLEAN', base64: 'VARCHAR', reason: 'VARCHAR'})`,
+          FROM read_json(${cut.path}, format = 'newline_delimited', records = true, maximum_object_size = ${cut.longest + 1024}, columns = {is_text: 'BOOLEAN', base64: 'VARCHAR', reason: 'VARCHAR'})`,
       );
-      this.bytes += bytes;
+      this.bytes += cut.bytes;
     } finally {
-      close();
+      cut.close();
     }
   }
 
