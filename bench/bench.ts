@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CASES, LATENCY, MEMORY } from './cases.ts';
 import { runChild } from './child.ts';
+import { CHECKPOINTS, checkpointCosts, stateCosts } from './checkpoints.ts';
 import { compare, type Method } from './compare.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -68,6 +69,11 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
     const paths = [fileOf(few, 'ndjson').path, fileOf(many, 'ndjson').path] as const;
     yield await attempt(MEMORY, () => memory(...paths, Math.min(options.pairs, 3), threads));
   }
+  if (isWanted(CHECKPOINTS) && (!options.quick || options.only.length > 0)) {
+    await makeFiles(events, ['ndjson']);
+    yield* await checkpointCosts(fileOf(events, 'ndjson'), options.pairs, threads);
+    yield* await stateCosts(threads, options.quick);
+  }
   const onKafka = cases.filter((each) => each.input === 'kafka');
   const withLatency = isWanted(LATENCY) && (!options.quick || options.only.length > 0);
   if (onKafka.length === 0 && !withLatency) return;
@@ -94,7 +100,7 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    console.log([...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, LATENCY].join('\n'));
+    console.log([...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, LATENCY].join('\n'));
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;

@@ -56,6 +56,7 @@ export async function runEngine(
   threads: number,
   compared = 'FROM answer',
   profile?: { readonly folder: string; readonly name: string },
+  checkpoints?: EngineJob['checkpoints'],
 ): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'streamsql-bench-'));
   try {
@@ -65,6 +66,7 @@ export async function runEngine(
       threads,
       compared,
       explain: profile !== undefined,
+      checkpoints,
     };
     const flags =
       profile === undefined

@@ -11,12 +11,18 @@ export interface EngineJob {
   readonly threads: number;
   /** What of the results must be equal. */
   readonly compared: string;
+  /** How often, ms; as by default where absent. */
+  readonly checkpoints?: number | 'none' | undefined;
   /** Print EXPLAIN ANALYZE first. */
   readonly explain: boolean;
 }
 
 const job = JSON.parse(process.argv[2] ?? '') as EngineJob;
-const engine = await open({ db: job.db, state: `${job.db}.state`, threads: job.threads });
+const engine = await open({
+  db: job.db, state: `${job.db}.state`, threads: job.threads,
+  ...(job.checkpoints === 'none' && { checkpoints: false }),
+  ...(typeof job.checkpoints === 'number' && { checkpointIntervalMs: job.checkpoints }),
+}); // prettier-ignore
 try {
   await engine.sql(job.text);
 } catch (error) {

@@ -18,7 +18,10 @@ export async function startWith(command: string, args: readonly string[]): Promi
   process.on('uncaughtException', bug);
   process.on('unhandledRejection', bug);
   const code = await main(args, io, {
-    open: async (options) => (await import('./engine.ts')).open(options),
+    open: async (options) => {
+      const [{ open }, { faultOf }] = await Promise.all([import('./engine.ts'), import('./base/fault.ts')]);
+      return open(options, { fault: faultOf(process.env['STREAMSQL_FAULT']) });
+    },
     runTests: async (paths, options) => (await import('./testing/run-tests.ts')).runTests(paths, options),
   });
   await flushed();

@@ -1,18 +1,23 @@
-import { availableParallelism, tmpdir } from 'node:os';
-import { join as joinPath, resolve } from 'node:path';
-import type { ScratchPool, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
+import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
-import { claimResults, claimState, finishResults, finishState } from './exec/claim.ts';
+import type { Recovery } from './exec/checkpoint/find.ts';
+import { realDisk, type Disk } from './exec/checkpoint/disk.ts';
+import { finishResults } from './exec/claim-results.ts';
+import { finishState } from './exec/claim.ts';
+import { backfill } from './exec/backfill.ts';
 import { ChangeQueue } from './exec/change-queue.ts';
 import { Duck, type DuckConnection } from './exec/duck.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
-import { Results } from './exec/results.ts';
+import { databaseOf, Job } from './exec/job.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
-import { Runtime } from './exec/runtime.ts';
+import { Runtime, type RuntimeHost } from './exec/runtime.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { Settings } from './exec/settings.ts';
@@ -22,7 +27,9 @@ import { parseScript } from './parser/parse.ts';
 import type { Script } from './parser/statements.ts';
 import type { SourceNode } from './planner/plan-sources.ts';
 import type { Plan } from './planner/plan.ts';
+import { identify } from './planner/fingerprint.ts';
 import { keylessWarnings } from './planner/keyless.ts';
+import { retainWarnings } from './planner/retain.ts';
 import { Planner, type Answer } from './planner/planner.ts';
 import { describeAnswer, showAnswer } from './planner/show.ts';
 
@@ -36,9 +43,17 @@ export interface EngineHost {
   readonly pollAll?: boolean;
   /** The connector that `connector = 'name'` means here, in place of the one that comes with streamsql, if any does. */
   source?(name: string, builtIn: SourceConnector | undefined): SourceConnector | undefined;
+  /** The same of sinks. */
+  readonly sink?: (name: string, builtIn: SinkConnector | undefined) => SinkConnector | undefined;
   /** A reader in place of the connector's own. */
   readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
   readonly now?: () => number;
+  /** Called at the steps between which a process may end; see fault.ts. */
+  readonly fault?: Fault;
+  /** The disk of the state folder, in place of the real one. */
+  readonly disk?: Disk;
+  /** The rows of a state table above which checkpoints write what changed of it, and not the whole. */
+  readonly journalFrom?: number;
 }
 
 /**
@@ -77,7 +92,10 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
         const builtIn = sources.find((source) => source.name === name);
         return host.source === undefined ? builtIn : host.source(name, builtIn);
       },
-      sink: (name) => sinks.find((sink) => sink.name === name),
+      sink: (name) => {
+        const builtIn = sinks.find((sink) => sink.name === name);
+        return host.sink === undefined ? builtIn : host.sink(name, builtIn);
+      },
       sourceNames: sources.map((source) => source.name),
       sinkNames: sinks.map((sink) => sink.name),
     },
@@ -110,7 +128,7 @@ class StreamEngine implements Engine {
 
   constructor(parts: Parts) {
     this.parts = parts;
-    this.session = new Session(parts.connection);
+    this.session = new Session(parts.connection, parts.host.journalFrom);
     this.settings = new Settings(parts.options, parts.connection, parts.tables);
   }
 
@@ -186,31 +204,54 @@ class StreamEngine implements Engine {
     const graph = new Graph(this.session, plan);
     this.ran = { graph, plan };
     this.scratch = openScratch();
-    const runtime = new Runtime({
-      plan, graph, session: this.session, decodeConnection: await this.connectInZone(),
-      tables: this.parts.tables, changes: this.changes, keepOpen: options.keepOpen === true,
-      scratch: this.scratch, parallelism: this.parts.threads, fresh: this.parts.options.fresh === true, emit,
-      batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
-      now: this.parts.host.now ?? Date.now,
-      pollAll: this.parts.host.pollAll === true,
-      ...(this.parts.host.openReader === undefined ? {} : { openReader: this.parts.host.openReader }),
-    }); // prettier-ignore
+    const { options: given, host, threads, tables } = this.parts;
+    const identity = identify(plan, this.settings.timeZone);
+    const fault = host.fault ?? noFault;
+    const disk = host.disk ?? realDisk;
+    let runtime: Runtime | undefined;
     try {
+      const job = await Job.find({
+        options: { ...given, checkpointIntervalMs: this.settings.checkpointIntervalMs },
+        plan,
+        identity,
+        fault,
+        emit,
+        connection: this.parts.connection,
+        disk,
+        attach: (db) => this.openResults(db),
+        connect: () => this.connectInZone(),
+      });
+      const { recovery } = job;
+      const runtimeHost: RuntimeHost = {
+        plan, identity, graph, tables, fault, emit, session: this.session, decodeConnection: await this.connectInZone(),
+        changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
+        fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
+        batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
+        now: host.now ?? Date.now, pollAll: host.pollAll === true,
+        ...(host.openReader === undefined ? {} : { openReader: host.openReader }),
+      }; // prettier-ignore
+      runtime = new Runtime(runtimeHost);
       // What an earlier run left is touched only when all that this one reads is there.
-      await runtime.openInput();
-      const { db, results } = await this.attach(plan);
-      const bookkeeping = new Results(results);
-      await bookkeeping.open(plan, (view) => graph.operator(view.node), graph.tables);
-      await runtime.openOutput(bookkeeping);
-      const state = this.parts.options.state;
-      emit(startEvent(plan, db, state));
-      for (const message of keylessWarnings(plan)) emit({ event: 'warning', message });
-      const { interrupted } = await runtime.run(options.signal);
+      if (recovery === undefined) await runtime.openInput(recovery);
+      const output = await job.open(graph);
+      const backfilled =
+        recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
+      if (recovery !== undefined) await runtime.openInput(recovery);
+      await runtime.openOutput(output, recovery, options.signal);
+      emit(startEvent(plan, output.db, given.state));
+      for (const message of [
+        ...keylessWarnings(plan),
+        ...retainWarnings(plan, output.checkpoints !== undefined),
+        ...(recovery === undefined ? [] : resumeWarnings(plan, recovery)),
+      ])
+        emit({ event: 'warning', message });
+      if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
+      const { interrupted } = await runtime.run(options);
       this.changes.close(new StreamsqlError('USAGE', 'the run is over: no table changes any more'));
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
-      await finishResults(results, status);
-      if (state !== undefined) finishState(state, status);
+      await finishResults(output.connection, status);
+      if (given.state !== undefined) await finishState(disk, given.state, status);
       for (const select of plan.closing) {
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
       }
@@ -221,25 +262,8 @@ class StreamEngine implements Engine {
       this.changes.close(failure);
       throw failure;
     } finally {
-      await runtime.close();
+      await runtime?.close();
     }
-  }
-
-  /** Attaches the results database and takes it, and the state folder, for this run. */
-  private async attach(plan: Plan): Promise<{ db: string; results: DuckConnection }> {
-    const { options } = this.parts;
-    const db = options.db ?? ':memory:';
-    const results = await this.openResults(db);
-    await claimResults(results, db, plan, options.fresh === true);
-    if (options.state !== undefined) {
-      claimState(options.state, db, options.fresh === true);
-    }
-    const spill =
-      options.state === undefined
-        ? joinPath(tmpdir(), `streamsql-spill-${process.pid}`)
-        : joinPath(resolve(options.state), 'spill');
-    await this.parts.connection.run(sql`SET temp_directory = ${spill}`);
-    return { db, results };
   }
 
   private async openResults(db: string): Promise<DuckConnection> {
@@ -254,7 +278,7 @@ class StreamEngine implements Engine {
   }
 
   async query(select: string): Promise<ResultTable> {
-    await this.openResults(this.parts.options.db ?? ':memory:');
+    await this.openResults(databaseOf(this.parts.options));
     const reader = await this.connectInZone();
     try {
       await reader.run(sql`USE res`);
@@ -293,6 +317,12 @@ class StreamEngine implements Engine {
     this.parts.duck.close();
     return Promise.resolve();
   }
+}
+
+/** A view that is added is filled with what came before; what went by for a sink that is added does not come again. */
+function resumeWarnings(plan: Plan, { changes, warnings }: Recovery): readonly string[] {
+  const sinks = plan.sinks.filter(({ name }) => changes.added.has(name));
+  return [...warnings, ...sinks.map(({ name }) => `the sink ${name} is new: it gets what changes from now on`)];
 }
 
 function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent {

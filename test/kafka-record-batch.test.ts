@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { joinChecks, NO_BYTES } from '../src/base/crc32.ts';
 import { PartitionLog } from '../src/connectors/kafka/partition-log.ts';
 import { nextOffset, rawLayout, readBatches, type Layout } from '../src/connectors/kafka/record-batch.ts';
 import { SegmentPool } from '../src/connectors/kafka/segment.ts';
@@ -16,7 +17,7 @@ function read(log: PartitionLog, bytes: Buffer, layout = JSON_LAYOUT): Partition
 }
 
 function taken(log: PartitionLog, maxRecords = Infinity): object {
-  const { from, to, records, runs, rejected, pieces } = log.take(Math.min(maxRecords, log.bufferedRecords));
+  const { from, to, records, runs, rejected, pieces } = log.take(Math.min(maxRecords, log.bufferedBelow(Infinity)));
   const lines = Buffer.concat(pieces).toString();
   return {
     range: [from, to],
@@ -257,5 +258,55 @@ describe('transactions', () => {
       controlBatch(5, 1n, 'abort'),
     ]);
     expect(taken(read(log, bytes))).toMatchObject({ range: [0, 6], lines: 'b\n', runs: [[2, 1]] });
+  });
+});
+
+describe('what is gone', () => {
+  const of = (base: number, producerId: bigint, value: string): Buffer =>
+    recordBatch({ base, records: values(value), transactional: true, producerId });
+
+  it('comes as a range without records, and takes the end of an aborted transaction along', () => {
+    const log = logFrom(0);
+    log.aborted.announce([{ producerId: 1n, firstOffset: 1 }]);
+    read(log, Buffer.concat([recordBatch({ base: 0, records: values('0') }), of(1, 1n, '1')]));
+    log.skipTo(10); // with the abort marker
+    log.aborted.announce([]);
+    read(log, Buffer.concat([of(10, 1n, '10'), controlBatch(11, 1n, 'commit')]));
+    expect(taken(log, 1)).toMatchObject({ range: [0, 10], lines: '0\n' });
+    expect(taken(log)).toMatchObject({ range: [10, 12], lines: '10\n' });
+  });
+
+  it('is all that a bounded read wanted', () => {
+    const log = logFrom(3, 7);
+    log.skipTo(10);
+    expect(taken(log)).toMatchObject({ range: [3, 7], records: 0 });
+    expect([log.done, log.fetched]).toEqual([true, true]);
+  });
+});
+
+describe('records below an offset', () => {
+  it('are taken up to it, whatever stands on either side and however they are stored', () => {
+    const big = JSON.stringify('x'.repeat(400_000)); // three of a segment
+    const list = ['1', '', big, ' ', null, big, '', '', big, '9', '', big, big, ''];
+    const layout: Layout = { format: 'keyed', key: { kind: 'unread' } };
+    const whole = (): PartitionLog =>
+      read(logFrom(0), Buffer.concat([recordBatch({ base: 0, records: values(...list), lastDelta: 15 }), controlBatch(16, 1n, 'commit')]), layout); // prettier-ignore
+    const all = whole().take(100);
+    expect([all.to, all.records + all.rejected.length]).toEqual([17, list.length]);
+    for (let first = 1; first < 17; first++)
+      for (let second = first + 1; second <= 17; second++) {
+        const log = whole();
+        const parts = [first, second, 17].flatMap((below) => {
+          const found = [];
+          while (log.position < below) found.push(log.take(3, below));
+          expect(log.position).toBe(below);
+          return found;
+        });
+        expect(parts.map(({ check }) => check).reduce(joinChecks, NO_BYTES)).toEqual(all.check);
+        expect(Buffer.concat(parts.flatMap(({ pieces }) => pieces)).equals(Buffer.concat(all.pieces))).toBe(true);
+        expect(parts.flatMap(({ rejected }) => rejected)).toEqual(all.rejected);
+        const offsets = parts.flatMap((part) => part.rejected.map(({ offset }) => offset >= part.from && offset < part.to)); // prettier-ignore
+        expect(offsets).not.toContain(false);
+      }
   });
 });

@@ -326,7 +326,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('the kafka source'), () => {
       });
       await produce('gone', numbers(30, 40));
       await expect(read.until(40)).rejects.toMatchObject({
-        code: 'SOURCE',
+        code: 'GAP',
         message: 'gone-0: offsets 20 to 29 are gone',
       });
       expect(read.offsets()).toEqual(numbers(0, 20));

@@ -3,87 +3,48 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { SinkConnector, SinkContext, SinkPlan, SinkWriter } from '../src/base/connector.ts';
-import { checkOptions } from '../src/base/options.ts';
 import type { Column } from '../src/base/schema.ts';
-import { ident, raw, sql } from '../src/base/sql.ts';
+import { ident, sql, type Sql } from '../src/base/sql.ts';
 import { sinks, sources } from '../src/connectors/registry.ts';
 import { fileSink } from '../src/connectors/sinks/file-sink.ts';
 import { printSink } from '../src/connectors/sinks/print-sink.ts';
-import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { refusal } from './support/sequence-bench.ts';
+import { openSinkBench, planSink, type SinkBench } from './support/sink-bench.ts';
 
-const SPAN = { start: 0, end: 1 };
 const COLUMNS: readonly Column[] = [
   { name: 'k', type: 'VARCHAR' },
   { name: 'total amount', type: 'HUGEINT' },
   { name: 'share', type: 'DOUBLE' },
 ];
-const DELTA = ident('delta');
 
-let duck: Duck;
-let connection: DuckConnection;
+let bench: SinkBench;
 let cwd: string;
 beforeAll(async () => {
-  duck = await Duck.open(':memory:', { threads: '2' });
-  connection = await duck.connect();
+  bench = await openSinkBench();
 });
-afterAll(() => {
-  connection.close();
-  duck.close();
-});
+afterAll(() => bench.close());
 beforeEach(() => {
   cwd = mkdtempSync(join(tmpdir(), 'sinks-'));
 });
 afterEach(() => rmSync(cwd, { recursive: true }));
 
 const plan = (connector: SinkConnector, options: Readonly<Record<string, string>>, name = 'out'): SinkPlan =>
-  connector.plan({
-    name,
-    columns: COLUMNS,
-    options: checkOptions(
-      Object.entries(options).map(([key, value]) => ({ name: key, value, nameSpan: SPAN, valueSpan: SPAN })),
-      connector.options,
-      `the ${connector.name} sink`,
-      SPAN,
-    ),
-    span: SPAN,
-    cwd,
-  });
+  planSink(connector, options, { name, columns: COLUMNS, cwd });
 
-const context = (parts: Partial<SinkContext> = {}): SinkContext => ({
-  run: async (statement) => {
-    await connection.run(statement);
-  },
-  query: (query) => connection.rows(query),
-  print: () => undefined,
-  job: 'job',
-  notice: () => undefined,
-  signal: new AbortController().signal,
-  ...parts,
-});
-
-/** The delta of an epoch, with a column of streamsql's own that no sink may show. */
-const delta = async (values: string): Promise<void> => {
-  await connection.run(
-    sql`CREATE OR REPLACE TABLE delta AS
-      SELECT k, CAST(total AS HUGEINT) AS "total amount", CAST(share AS DOUBLE) AS share, 7 AS "$o"
-      FROM (VALUES ${raw(values)}) AS v(k, total, share)`,
-  );
-};
+const delta = (values: string): Promise<Sql> => bench.delta(COLUMNS, values);
 
 const opened = async (
   options: Readonly<Record<string, string>> = { path: 'out' },
   parts: Partial<SinkContext> = {},
   name?: string,
 ): Promise<SinkWriter> => {
-  const writer = plan(fileSink, options, name).open(context(parts));
+  const writer = plan(fileSink, options, name).open(bench.context(parts));
   await writer.open();
   return writer;
 };
 
 const epoch = async (writer: SinkWriter, number: number, values: string, rows = 1): Promise<void> => {
-  await delta(values);
-  await writer.stage(number, DELTA, rows);
+  await writer.stage(number, await delta(values), rows);
   await writer.publish(number);
 };
 
@@ -94,8 +55,7 @@ const text = (name: string): string => readFileSync(join(cwd, 'out', name), 'utf
 describe('the file sink', () => {
   test('writes a part for each epoch that has rows, seen only once it is published', async () => {
     const writer = await opened({ path: 'deep/out' });
-    await delta(`('a', 1, 0.5), ('b', NULL, 2)`);
-    await writer.stage(3, DELTA, 2);
+    await writer.stage(3, await delta(`('a', 1, 0.5), ('b', NULL, 2)`), 2);
     expect(parts('deep/out')).toEqual([]);
     await writer.publish(3);
     expect(parts('deep/out')).toEqual(['part-00000003.json']);
@@ -129,27 +89,26 @@ describe('the file sink', () => {
     const writer = await opened({ path: 'out', format: 'parquet' });
     await epoch(writer, 1, `('a', 12345678901234567890123456789, 0.5)`);
     const path = join(cwd, 'out', 'part-00000001.parquet');
-    const read = await connection.table(sql`SELECT * FROM read_parquet(${path})`);
+    const read = await bench.connection.table(sql`SELECT * FROM read_parquet(${path})`);
     expect(read.columns.map(({ type }) => type)).toEqual(['VARCHAR', 'DECIMAL(38,0)', 'DOUBLE']);
     expect(read.rows).toEqual([['a', '12345678901234567890123456789', 0.5]]);
   });
 
   test('an epoch may be staged again and published again, the last time counts', async () => {
     const writer = await opened({ path: 'out', format: 'csv' });
-    await delta(`('old', 1, 1)`);
-    await writer.stage(1, DELTA, 1);
+    await writer.stage(1, await delta(`('old', 1, 1)`), 1);
     await epoch(writer, 1, `('new', 1, 1)`);
     await writer.publish(1);
     expect(text('part-00000001.csv')).toBe('k,total amount,share\nnew,1,1.0\n');
   });
 
   test('rows keep their order in a large part', async () => {
-    await connection.run(
+    await bench.connection.run(
       sql`CREATE OR REPLACE TABLE delta AS
         SELECT CAST(range AS VARCHAR) AS k, CAST(range AS HUGEINT) AS "total amount", 1.0::DOUBLE AS share FROM range(300000)`,
     );
     const writer = await opened();
-    await writer.stage(1, DELTA, 300_000);
+    await writer.stage(1, ident('delta'), 300_000);
     await writer.publish(1);
     const numbers = text('part-00000001.json')
       .trimEnd()
@@ -174,8 +133,7 @@ describe('the file sink', () => {
   test('parts of a run that did not finish are refused, and removed for a fresh start', async () => {
     const first = await opened();
     await epoch(first, 1, `('a', 1, 1)`);
-    await delta(`('b', 1, 1)`);
-    await first.stage(2, DELTA, 1);
+    await first.stage(2, await delta(`('b', 1, 1)`), 1);
     await first.close();
     await expect(opened()).rejects.toMatchObject({
       code: 'SINK',
@@ -189,8 +147,7 @@ describe('the file sink', () => {
 
   test('what is staged and never published goes at the next start', async () => {
     const first = await opened();
-    await delta(`('b', 1, 1)`);
-    await first.stage(1, DELTA, 1);
+    await first.stage(1, await delta(`('b', 1, 1)`), 1);
     expect(readdirSync(join(cwd, 'out'))).toContain('.part-00000001.json.tmp');
     await opened();
     expect(readdirSync(join(cwd, 'out'))).toEqual(['.streamsql-sink']);
@@ -218,8 +175,7 @@ describe('the file sink', () => {
     await expect(opened()).rejects.toMatchObject({ code: 'SINK', exitCode: 3 });
     const writer = await opened({ path: 'other' });
     rmSync(join(cwd, 'other'), { recursive: true });
-    await delta(`('a', 1, 1)`);
-    await expect(writer.stage(1, DELTA, 1)).rejects.toMatchObject({
+    await expect(writer.stage(1, await delta(`('a', 1, 1)`), 1)).rejects.toMatchObject({
       code: 'SINK',
       message: expect.stringContaining('sink out cannot write epoch 1') as string,
     });
@@ -244,10 +200,9 @@ describe('the file sink', () => {
 describe('the print sink', () => {
   const printing = async (options: Readonly<Record<string, string>>): Promise<readonly unknown[]> => {
     const printed: unknown[] = [];
-    const writer = plan(printSink, options).open(context({ print: (...shown) => printed.push(shown) }));
+    const writer = plan(printSink, options).open(bench.context({ print: (...shown) => printed.push(shown) }));
     await writer.open();
-    await delta(`('a', 1, 0.5), ('b', 2, 1)`);
-    await writer.stage(1, DELTA, 2);
+    await writer.stage(1, await delta(`('a', 1, 0.5), ('b', 2, 1)`), 2);
     expect(printed).toEqual([]);
     await delta(`('c', 3, 3)`);
     await writer.publish(1);
@@ -270,7 +225,7 @@ describe('the print sink', () => {
 
 test('the registry has every connector under its name, and a sentence on each option', () => {
   expect(sources.map(({ name }) => name)).toEqual(['kafka', 'file', 'nexmark', 'generator']);
-  expect(sinks.map(({ name }) => name)).toEqual(['file', 'print', 'kafka']);
+  expect(sinks.map(({ name }) => name)).toEqual(['file', 'print', 'kafka', 'http']);
   for (const connector of [...sources, ...sinks]) {
     for (const [name, { doc }] of Object.entries(connector.options))
       expect([name, doc.length > 10]).toEqual([name, true]);

@@ -46,6 +46,8 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
+  /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
+  readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
 }
 
@@ -93,6 +95,8 @@ export interface SourceResume {
     readonly position: number;
     /** The `ordinal` of the chunk that ended at the position. */
     readonly ordinal?: number | undefined;
+    /** `PartitionState.end` at that time: a file that is gone is no loss where it was read to its end. */
+    readonly end?: number | undefined;
   }[];
 }
 
@@ -166,8 +170,8 @@ export interface Chunk {
   /** What the reader wants back in `SourceResume` to read on at `to`, where the position alone does not tell it. */
   readonly ordinal?: number;
   /**
-   * CRC-32 of the bytes of the records, and their number: of adjoining chunks together the same, however they are cut. Absent
-   * where there are no bytes.
+   * CRC-32 of the bytes of the records, and their number, rejected ones in their places: of adjoining chunks together the
+   * same, however they are cut. Absent where there are no bytes.
    */
   readonly check?: { readonly crc: number; readonly bytes: number };
   readonly body: ChunkBody;
@@ -242,6 +246,8 @@ export interface SinkDeclaration {
 }
 
 export interface SinkPlan {
+  /** Where a crash may bring rows twice, and the reader of a plan should know. */
+  readonly delivery?: 'at least once';
   open(context: SinkContext): SinkWriter;
 }
 
@@ -262,6 +268,11 @@ export interface SinkContext {
   notice(message: string | undefined): void;
   /** Aborted when the run is to end. */
   readonly signal: AbortSignal;
+  /**
+   * Aborted when the run is asked to stop: the epoch under way is still published, but a writer that waits for someone else
+   * gives up, which fails the run. The next one settles what was not published.
+   */
+  readonly stopping?: AbortSignal;
   /** Where `print` prints: rows of one epoch. */
   print(sink: string, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): void;
 }
@@ -282,6 +293,8 @@ export interface SinkWriter {
   stage(epoch: number, delta: Sql, rows: number): Promise<void>;
   /** After the epoch is committed: makes what was staged visible. */
   publish(epoch: number): Promise<void>;
+  /** Between epochs, about once a second while nothing comes: for what waits for time to pass. */
+  tick?(): Promise<void>;
   /** After the last epoch of a run whose input ended, before `close`: what was written is whole. */
   finish?(): Promise<void>;
   close(): Promise<void>;

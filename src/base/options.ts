@@ -9,7 +9,12 @@ export interface Option {
 }
 
 /** What an option takes. Durations come out in ms, sizes in bytes. `doc` is one sentence for docs and errors. */
-export type OptionSpec = { readonly doc: string; readonly required?: boolean } & (
+export type OptionSpec = {
+  readonly doc: string;
+  readonly required?: boolean;
+  /** It changes how, and how much at a time, but nothing of the rows: a run may go on with another value. */
+  readonly tuning?: boolean;
+} & (
   | { readonly type: 'string'; readonly default?: string }
   | { readonly type: 'boolean'; readonly default?: boolean }
   | { readonly type: 'integer'; readonly default?: number; readonly min?: number; readonly max?: number }
@@ -55,6 +60,10 @@ export function checkOptions(options: readonly Option[], specs: OptionSpecs, wha
   }
   return values;
 }
+
+/** The options that say which rows there are, as text. */
+export const identityOf = (values: OptionValues, specs: OptionSpecs): string =>
+  JSON.stringify(Object.entries(values).filter(([name]) => specs[name]?.tuning !== true).sort(([a], [b]) => (a < b ? -1 : 1))); // prettier-ignore
 
 function parseOption(option: Option, spec: OptionSpec): OptionValue {
   const text = option.value.trim();

@@ -52,10 +52,12 @@ export interface ResultTable {
 
 export interface SourceProgress {
   readonly name: string;
-  /** Records read so far in this run. */
+  /** Records read so far, of a run that goes on in all of it. */
   readonly rows: number;
   readonly late: number;
   readonly deadLetters: number;
+  /** Positions (offsets, bytes) that were to be read and were not there any more, in all runs: `onGap: 'skip'`. */
+  readonly skipped: number;
   /** Of the first dead letter. */
   readonly firstReason: string | undefined;
   /** Records, bytes or rows yet to be read as far as the source knows its end; `done` of `total` in the same unit. */
@@ -77,6 +79,8 @@ export interface Progress {
   /** Over the last seconds. */
   readonly rowsPerSecond: number;
   readonly sources: readonly SourceProgress[];
+  /** What a sink waits for: 'waiting for …'; undefined when all is well. */
+  readonly sinks: readonly { readonly name: string; readonly notice: string | undefined }[];
 }
 
 export interface RunSummary {

@@ -1,4 +1,5 @@
 import type { RunEvent } from '../base/run.ts';
+import { checkpointText, resumedText } from './checkpoint-text.ts';
 import { formatTable } from './format.ts';
 import type { Io } from './io.ts';
 import { jsonLines } from './json-events.ts';
@@ -29,6 +30,7 @@ export class RunDisplay {
   private readonly log: LogLines | undefined;
   private readonly streams = new StreamTables();
   private start: Start | undefined;
+  private checkpointAt: number | undefined;
 
   constructor(io: Io, options: DisplayOptions) {
     this.io = io;
@@ -58,6 +60,11 @@ export class RunDisplay {
     this.line?.clear();
   }
 
+  /** Whether what happens is told to people, beside results, warnings and errors. */
+  private get speaks(): boolean {
+    return this.log !== undefined || this.line !== undefined;
+  }
+
   private results(event: RunEvent): void {
     if (event.event === 'rows') this.out(this.streams.text(event.sink, event.table));
     if (event.event === 'result') {
@@ -74,7 +81,7 @@ export class RunDisplay {
       }
     } else if (event.event === 'done') {
       this.close();
-      if (start !== undefined && (this.log !== undefined || this.line !== undefined)) {
+      if (start !== undefined && this.speaks) {
         const { cwd, command } = this.io;
         this.err(summaryText(event, { db: start.db, cwd, command, style: this.style }));
       }
@@ -82,7 +89,14 @@ export class RunDisplay {
       if (start === undefined) return;
       const logged = this.log?.progress(start, event);
       if (logged !== undefined) this.err(logged);
-      this.line?.draw((columns) => statusLine(start, event, columns));
+      const { checkpointAt: at } = this;
+      const age = at === undefined ? undefined : (this.io.now() - at) / 1000;
+      this.line?.draw((columns) => statusLine(start, event, columns, age));
+    } else if (event.event === 'resumed') {
+      if (this.speaks) this.err(resumedText(event));
+    } else if (event.event === 'checkpoint') {
+      this.checkpointAt = this.io.now();
+      if (this.options.level === 'verbose') this.err(checkpointText(event));
     } else if (event.event === 'start') {
       const logged = this.log?.start(event, this.options.title);
       if (logged !== undefined) this.err(logged);

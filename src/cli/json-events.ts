@@ -22,9 +22,14 @@ export function jsonLines(event: RunEvent): readonly string[] {
       return [line({ event: event.event, ...progress(event) })];
     case 'warning':
       return [line({ event: 'warning', message: event.message })];
-    case 'resumed':
-    case 'checkpoint':
-      return [line(event)];
+    case 'resumed': {
+      const { checkpoint, epoch } = event;
+      return [line({ event: 'resumed', checkpoint, epoch, seconds: seconds(event.seconds) })];
+    }
+    case 'checkpoint': {
+      const { epoch, ms, pausedMs, rows, bytes } = event;
+      return [line({ event: 'checkpoint', epoch, ms: millis(ms), paused_ms: millis(pausedMs), rows, bytes })];
+    }
     case 'rows':
       return [tableLine({ event: 'rows', sink: event.sink }, event.table)];
     case 'result':
@@ -65,6 +70,7 @@ function progress(event: Progress): object {
     rows_in: event.rowsIn,
     rows_per_second: Math.round(event.rowsPerSecond),
     sources: event.sources.map(source),
+    sinks: event.sinks.map(({ name, notice }) => ({ name, notice: notice ?? null })),
   };
 }
 
@@ -74,6 +80,7 @@ function source(of: SourceProgress): object {
     rows: of.rows,
     late: of.late,
     dead_letters: of.deadLetters,
+    skipped: of.skipped,
     first_reason: of.firstReason ?? null,
     done: of.done,
     total: of.total ?? null,
@@ -106,4 +113,5 @@ function done(event: RunSummary): object {
   };
 }
 
+const millis = (value: number): number => Math.round(value * 1e3) / 1e3;
 const seconds = (value: number): number => Math.round(value * 1e6) / 1e6;

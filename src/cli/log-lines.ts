@@ -1,6 +1,6 @@
 import type { Progress, RunEvent } from '../base/run.ts';
 import { printable } from './printable.ts';
-import { logText } from './status-line.ts';
+import { logText, notices } from './status-line.ts';
 
 type Start = Extract<RunEvent, { event: 'start' }>;
 
@@ -25,9 +25,9 @@ export class LogLines {
     return `${printable(`started ${title}: results in ${event.db}${from}${views}`)}\n`;
   }
 
-  /** The line for it, if it is time for one. A source that begins or ends to wait is news at once. */
+  /** The line for it, if it is time for one. A source or sink that begins or ends to wait is news at once. */
   progress(start: Start, progress: Progress): string | undefined {
-    const notice = progress.sources.map((source) => source.notice ?? '').join(';');
+    const notice = notices(progress);
     const moved = progress.epoch !== this.last.epoch;
     const due = moved && (this.everyEpoch || this.now() - this.at >= LEAST_MS);
     if (!due && notice === this.last.notice) return undefined;

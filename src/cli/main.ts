@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import { CommanderError, type Command } from 'commander';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Dependencies } from './dependencies.ts';
 import { failureOf, failureText } from './failure.ts';
@@ -11,7 +11,7 @@ export async function main(args: readonly string[], io: Io, calls: Dependencies)
   let code = 0;
   try {
     const program = buildProgram(io, calls, (result) => (code = result));
-    for (const command of [program, ...program.commands]) command.exitOverride();
+    for (const command of withCommands(program)) command.exitOverride();
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (thrown) {
@@ -22,6 +22,8 @@ export async function main(args: readonly string[], io: Io, calls: Dependencies)
     return failureOf(error).error.exitCode;
   }
 }
+
+const withCommands = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(withCommands)];
 
 /** What commander says, as one of ours: its message without "error:", its "(Did you mean …?)" as the hint. */
 function usageError(thrown: CommanderError, args: readonly string[], io: Io): StreamsqlError {

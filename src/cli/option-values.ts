@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { parseSize } from '../base/options.ts';
+import { parseDuration, parseSize } from '../base/options.ts';
 
 /** For commander: the value of an option, or InvalidArgumentError with what it takes. */
 export function positiveInteger(text: string): number {
@@ -9,6 +9,29 @@ export function positiveInteger(text: string): number {
   }
   return value;
 }
+
+/** An epoch: -1 is before the first. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^(?:-1|\d+)$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('it takes a whole number.');
+  return value;
+}
+
+/** A duration with its unit, in ms. */
+export function durationMs(text: string): number {
+  const ms = /[a-z]\s*$/i.test(text) ? parseDuration(text) : undefined;
+  if (ms === undefined || ms <= 0) {
+    throw new InvalidArgumentError("it takes a duration with its unit, such as 500ms, 5s, 2m, 1h or '30 seconds'.");
+  }
+  return ms;
+}
+
+/** A name, beside those that were given before. */
+export const names = (text: string, before: readonly string[] = []): readonly string[] => {
+  if (text.trim() === '') throw new InvalidArgumentError('it takes a name.');
+  return [...before, text];
+};
 
 /** A size, as DuckDB takes it. */
 export function memorySize(text: string): string {

@@ -3,11 +3,12 @@ import type { Dependencies } from './dependencies.ts';
 import { FORMATS, type Format } from './format.ts';
 import type { Io } from './io.ts';
 import { noCommand } from './no-command.ts';
-import { memorySize, positiveInteger, variable } from './option-values.ts';
+import { durationMs, memorySize, names, positiveInteger, variable } from './option-values.ts';
 import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
 import { runCommand, type RunFlags } from './run.ts';
+import { addStateCommands } from './state-program.ts';
 import { testCommand } from './test-command.ts';
-import { version } from './version.ts';
+import { version } from '../exec/version.ts';
 
 /** The commands and their options. `done` gets the exit code of the one that ran. */
 export function buildProgram(io: Io, calls: Dependencies, done: (code: number) => void): Command {
@@ -39,6 +40,24 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .option('--max-batch-rows <N>', 'the most rows of a batch', positiveInteger)
     .option('--memory-limit <SIZE>', 'what DuckDB may use before it spills to disk, such as 512MB', memorySize)
     .option('--threads <N>', "DuckDB's threads (default: the number of cores)", positiveInteger)
+    .option('--checkpoint-interval <MS>', 'the least time between two checkpoints (default: 10000)', positiveInteger)
+    .option('--keep <N>', 'how many checkpoints are kept (default: 3)', positiveInteger)
+    .addOption(
+      new Option('--no-checkpoint', 'keep no checkpoints: a run that did not finish cannot be resumed').conflicts([
+        'checkpointInterval',
+        'keep',
+      ]),
+    )
+    .addOption(
+      new Option('--on-gap <WHAT>', 'when a source no longer has records that are to be read (default: stop)').choices([
+        'stop',
+        'skip',
+      ]),
+    )
+    .option('--rebuild <VIEW>', "build a view anew from its sources' start; may be repeated", names)
+    .option('--stop-after-epochs <N>', 'stop in good order after so many epochs', positiveInteger)
+    .option('--stop-after-rows <N>', 'stop in good order after at least so many rows', positiveInteger)
+    .option('--stop-after <DURATION>', 'stop in good order after so long, such as 30s or 2m', durationMs)
     .option('--fresh', 'first remove the results and the state of an earlier run')
     .addOption(variables())
     .option('--json', 'print one JSON object a line on standard output')
@@ -51,6 +70,7 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
           'run wordcount.sql',
           'run orders.sql --db /data/orders.duckdb -v BROKERS=localhost:9092',
           'run wordcount.sql --fresh --json > events.jsonl',
+          'run orders.sql --checkpoint-interval 2000 --stop-after 1h',
           'run - < wordcount.sql',
         ],
         io,
@@ -109,6 +129,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .action(async (paths: readonly string[], flags: { update?: boolean }) =>
       done(await testCommand(paths, flags, io, calls)),
     );
+
+  addStateCommands(program, io, (lines) => examples(lines, io), done);
   return program;
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import type { OpenOptions } from '../base/run.ts';
+import { StreamsqlError } from '../base/errors.ts';
+import type { OpenOptions, RunOptions } from '../base/run.ts';
 import type { Dependencies } from './dependencies.ts';
 import { RunDisplay } from './display.ts';
 import { failureOf, pointing } from './failure.ts';
@@ -16,6 +17,15 @@ export interface RunFlags {
   readonly maxBatchRows?: number;
   readonly memoryLimit?: string;
   readonly threads?: number;
+  readonly checkpointInterval?: number;
+  readonly keep?: number;
+  /** false with --no-checkpoint. */
+  readonly checkpoint?: boolean;
+  readonly onGap?: 'stop' | 'skip';
+  readonly rebuild?: readonly string[];
+  readonly stopAfterEpochs?: number;
+  readonly stopAfterRows?: number;
+  readonly stopAfter?: number;
   readonly fresh?: boolean;
   readonly variable: Readonly<Record<string, string>>;
   readonly json?: boolean;
@@ -43,7 +53,12 @@ export async function runCommand(file: string, flags: RunFlags, io: Io, calls: D
         for (const { sql, table } of await engine.sql(sqlFile.text, sqlFile.name)) {
           display.event({ event: 'result', sql, table });
         }
-        await engine.run({ signal: stopping.signal, onEvent: (event) => display.event(event) });
+        const stopAfter = stopAfterOf(flags);
+        await engine.run({
+          signal: stopping.signal,
+          onEvent: (event) => display.event(event),
+          ...(Object.keys(stopAfter).length > 0 && { stopAfter }),
+        });
       } finally {
         await engine.close();
       }
@@ -64,6 +79,7 @@ export async function runCommand(file: string, flags: RunFlags, io: Io, calls: D
 function openOptions({ stem }: SqlFile, flags: RunFlags, io: Io): OpenOptions {
   const db = flags.db ?? (stem === undefined ? ':memory:' : `${stem}.duckdb`);
   const state = flags.state ?? (stem === undefined || db === ':memory:' ? undefined : `${stem}.state`);
+  if (state === undefined) needsState(flags);
   return {
     db: db === ':memory:' ? db : resolve(io.cwd, db),
     cwd: io.cwd,
@@ -75,5 +91,30 @@ function openOptions({ stem }: SqlFile, flags: RunFlags, io: Io): OpenOptions {
     ...(flags.memoryLimit !== undefined && { memoryLimit: flags.memoryLimit }),
     ...(flags.threads !== undefined && { threads: flags.threads }),
     ...(flags.fresh === true && { fresh: true }),
+    ...(flags.checkpointInterval !== undefined && { checkpointIntervalMs: flags.checkpointInterval }),
+    ...(flags.keep !== undefined && { keepCheckpoints: flags.keep }),
+    ...(flags.checkpoint === false && { checkpoints: false }),
+    ...(flags.onGap !== undefined && { onGap: flags.onGap }),
+    ...(flags.rebuild !== undefined && { rebuild: flags.rebuild }),
   };
+}
+
+const stopAfterOf = ({
+  stopAfterEpochs,
+  stopAfterRows,
+  stopAfter,
+}: RunFlags): NonNullable<RunOptions['stopAfter']> => ({
+  ...(stopAfterEpochs !== undefined && { epochs: stopAfterEpochs }),
+  ...(stopAfterRows !== undefined && { rows: stopAfterRows }),
+  ...(stopAfter !== undefined && { ms: stopAfter }),
+});
+
+/** Without a state folder there is nothing that these could be about. */
+function needsState({ checkpointInterval, keep, rebuild }: RunFlags): void {
+  const given = { '--checkpoint-interval': checkpointInterval, '--keep': keep, '--rebuild': rebuild };
+  const [option] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+  if (option === undefined) return;
+  throw new StreamsqlError('USAGE', `${option} needs a state folder, and this run keeps none`, {
+    hint: 'name one with --state DIR',
+  });
 }

@@ -1,15 +1,19 @@
 import type { Progress, RunEvent, SourceProgress } from '../base/run.ts';
 import { printable } from './printable.ts';
 import { count, duration, instant, rate } from './units.ts';
-import { truncate } from './width.ts';
+import { displayWidth, truncate } from './width.ts';
 
 type Start = Extract<RunEvent, { event: 'start' }>;
 
-/** The one line that says how a run does: a bar where the input ends, else the state of things. */
-export function statusLine(start: Start, progress: Progress, columns: number): string {
+/**
+ * The one line that says how a run does: a bar where the input ends, else the state of things; and, if there is room, how
+ * many seconds ago the last checkpoint was.
+ */
+export function statusLine(start: Start, progress: Progress, columns: number, checkpointAge?: number): string {
   const fraction = start.bounded ? fractionDone(start, progress.sources) : undefined;
-  const line = fraction === undefined ? liveText(progress) : barText(fraction, progress);
-  return truncate(printable(line), columns - 1);
+  const line = printable(fraction === undefined ? liveText(progress) : barText(fraction, progress));
+  const age = checkpointAge === undefined ? '' : ` | checkpoint ${Math.floor(checkpointAge)} s ago`;
+  return displayWidth(line + age) < columns ? line + age : truncate(line, columns - 1);
 }
 
 /** For a log: the same facts without a bar. */
@@ -60,8 +64,9 @@ function liveText(progress: Progress, fraction?: number): string {
 
 const percent = (fraction: number): string => `${Math.floor(fraction * 100)}%`;
 
-function notices({ sources }: Progress): string {
-  return [...new Set(sources.flatMap(({ notice }) => (notice === undefined ? [] : [notice])))].join('; ');
+/** What the sources and sinks wait for. */
+export function notices({ sources, sinks }: Progress): string {
+  return [...new Set([...sources, ...sinks].flatMap(({ notice }) => notice ?? []))].join('; ');
 }
 
 /** What is there and not read yet, of the sources that know. */

@@ -1,6 +1,9 @@
 import type { Io } from './io.ts';
 
-/** npm and the terminal each deliver the same Ctrl-C; what comes so soon after the first is that one again. */
+/**
+ * npm and the terminal each deliver the same Ctrl-C, npm and a supervisor the same SIGTERM: what comes so soon after the
+ * first is that one again.
+ */
 const SAME_KEY_PRESS_MS = 250;
 
 export interface Stopping {
@@ -10,29 +13,32 @@ export interface Stopping {
 }
 
 /**
- * Watches for what ends a run: SIGINT, SIGTERM and a closed standard output end it in good order, a second SIGINT ends
- * the process at once. `say` tells the person who pressed Ctrl-C; `leave` runs just before the process ends.
+ * Watches for what ends a run: SIGINT, SIGTERM and a closed standard output end it in good order, a second signal ends the
+ * process at once. `say` tells the person who pressed Ctrl-C; `leave` runs just before the process ends.
  */
 export function watchStops(io: Io, say: (message: string) => void, leave: () => void): Stopping {
   const controller = new AbortController();
-  let interruptedAt: number | undefined;
+  let signalledAt: number | undefined;
   const dispose = io.onStop((why) => {
-    if (why === 'SIGINT') {
-      if (interruptedAt !== undefined) {
-        if (startedByNpm(io.env) && io.now() - interruptedAt < SAME_KEY_PRESS_MS) return;
+    if (why !== 'output-closed') {
+      if (signalledAt !== undefined) {
+        if (startedByNpm(io.env) && io.now() - signalledAt < SAME_KEY_PRESS_MS) return;
         leave();
-        io.exit(130);
+        io.exit(KILLED_BY[why]);
         return;
       }
-      interruptedAt = io.now();
+      signalledAt = io.now();
     }
     if (controller.signal.aborted) return;
     controller.abort();
     if (why === 'SIGINT') say('stopping after this batch; Ctrl-C again stops at once');
-    if (why === 'SIGTERM') say('stopping after this batch');
+    if (why === 'SIGTERM') say('stopping after this batch; a second signal stops at once');
   });
   return { signal: controller.signal, dispose };
 }
+
+/** As a shell tells it of a process that a signal ended. */
+const KILLED_BY = { SIGINT: 130, SIGTERM: 143 };
 
 const startedByNpm = (env: Io['env']): boolean =>
   env['npm_lifecycle_event'] !== undefined || env['npm_execpath'] !== undefined;

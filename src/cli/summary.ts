@@ -26,10 +26,11 @@ export function summaryText(summary: RunSummary, { db, cwd, command, style }: Su
   const rowWidth = Math.max(0, ...entries.map(({ rows }) => count(rows).length));
   const entry = (kind: string, name: string, rows: number): string =>
     `  ${kind} ${padEnd(printable(name), nameWidth)}  ${padStart(count(rows), rowWidth)} ${rows === 1 ? 'row' : 'rows'}`;
-  for (const { name, rows, late, deadLetters, firstReason } of sources) {
+  for (const { name, rows, late, deadLetters, skipped, firstReason } of sources) {
     const first = firstReason === undefined ? '' : ` (the first: ${printable(firstReason)})`;
     const dead = deadLetters === 0 ? '' : style.yellow(`, ${counted(deadLetters, 'dead letter')}${first}`);
-    lines.push(entry('source', name, rows) + lateText(late, style) + dead);
+    const lost = skipped === 0 ? '' : style.yellow(`, ${count(skipped)} positions lost`);
+    lines.push(entry('source', name, rows) + lateText(late, style) + dead + lost);
   }
   for (const { name, rows, late } of views) lines.push(entry('view  ', name, rows) + lateText(late, style));
   if (db !== ':memory:') lines.push(...whereText(db, cwd, command, summary, style));

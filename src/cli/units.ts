@@ -25,6 +25,12 @@ export function rate(value: number): string {
   return `${(value / 1e6).toFixed(2)} M`;
 }
 
+/** `950 B`, `43.5 kB`, `1.2 MB` */
+export function size(bytes: number): string {
+  const power = bytes < 999.5 ? 0 : Math.min(4, Math.floor((Math.log10(bytes) + 0.0003) / 3));
+  return power === 0 ? `${count(bytes)} B` : `${(bytes / 1e3 ** power).toFixed(1)} ${'kMGT'[power - 1]}B`;
+}
+
 /** ISO 8601 in UTC, of microseconds since 1970-01-01; fractions only as far as there are any. */
 export function instant(micros: bigint): string {
   const ms = Number(micros / 1000n) - (micros % 1000n < 0n ? 1 : 0);

@@ -1,6 +1,6 @@
 import type { Chunk, OffsetRun, PartitionState, PollRequest, SourceContext, SourceReader } from '../base/connector.ts';
 import type { Sql } from '../base/sql.ts';
-import { startPace } from './pacing.ts';
+import { startPace, type Pace } from './pacing.ts';
 
 /** A source whose rows are a function of a number: one partition, its positions the numbers `from` to `to`. */
 export interface Sequence {
@@ -29,10 +29,12 @@ const LEAST_NUMBERS_OF_A_CHUNK = 32_768;
  * several sources over one sequence advance alike when they are polled alike.
  */
 export function readSequence(sequence: Sequence, context: SourceContext): SourceReader {
-  let position = sequence.from;
-  let pace = startPace(undefined);
+  let position = context.resume?.partitions[0]?.position ?? sequence.from;
   const last = sequence.to ?? Number.MAX_SAFE_INTEGER;
-  const due = (): number => Math.min(last, sequence.from + pace.due());
+  /** The clock of its rate, from where it is read as it comes: what is read again does not wait. */
+  let live: { readonly pace: Pace; readonly from: number } | undefined;
+  const begin = (): NonNullable<typeof live> => (live ??= { pace: startPace(sequence.rate), from: position });
+  const due = (): number => Math.min(last, live === undefined ? position : live.from + live.pace.due());
   const state: PartitionState = {
     name: sequence.name,
     get position() {
@@ -49,21 +51,25 @@ export function readSequence(sequence: Sequence, context: SourceContext): Source
   return {
     partitions: [state],
     open(): Promise<void> {
-      pace = startPace(sequence.rate);
+      if (context.resume === undefined) begin();
       return Promise.resolve();
     },
-    async poll({ partitions, maxRecords, waitMs }: PollRequest): Promise<readonly Chunk[]> {
+    async poll({ partitions, maxRecords, waitMs, upTo }: PollRequest): Promise<readonly Chunk[]> {
       if (partitions !== 'all' && !partitions.has(0)) return [];
-      if (position >= last) return [];
-      if (due() <= position) await pace.until(position - sequence.from, waitMs, context.signal);
+      const stop = upTo === undefined ? last : Math.min(last, upTo.get(0) ?? 0);
+      if (position >= stop) return [];
+      if (upTo === undefined) {
+        const { pace, from } = begin();
+        if (due() <= position) await pace.until(position - from, waitMs, context.signal);
+      } else live = undefined;
       const from = position;
-      const to = Math.min(due(), from + Math.max(1, maxRecords));
+      const to = Math.min(upTo === undefined ? due() : stop, from + Math.max(1, maxRecords));
       if (to <= from) return [];
       position = to;
       return cut(from, to, context.parallelism).map(([a, b]) => toChunk(a, b, sequence.slice(a, b)));
     },
     peek(): Promise<Chunk | undefined> {
-      return Promise.resolve(firstRow(sequence, last));
+      return Promise.resolve(position > sequence.from ? undefined : firstRow(sequence, last));
     },
     close: () => Promise.resolve(),
   };

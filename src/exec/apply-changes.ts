@@ -15,12 +15,16 @@ const CHANGES = ident('temp', 'main', '$changes');
  * Only as many equal rows go as are retracted. Throws INTERNAL where a row is retracted that is not there. It costs a
  * scan of the columns that tell rows apart, pruned by the delta's values where those have no NULL, when something is
  * retracted, and no scan otherwise.
+ *
+ * `again`: epochs were done again since the table was written. Sums of doubles are added in any order, so the last bits of
+ * what is retracted may be others; a row that is not there is taken for the one whose doubles are nearly the same.
  */
 export async function applyChanges(
   connection: DuckConnection,
   table: Sql,
   columns: readonly Column[],
   delta: Sql,
+  again = false,
 ): Promise<void> {
   const rows = await connection.run(
     sql`CREATE OR REPLACE TEMP TABLE "$delta" AS SELECT ${names(columns)}, CAST("$n" AS BIGINT) AS "$n" FROM ${delta} WHERE "$n" <> 0`,
@@ -38,7 +42,10 @@ export async function applyChanges(
       ${join(columns.map(({ name }) => sql`count(*) FILTER ("$n" < 0 AND ${ident(name)} IS NULL) = 0`))} FROM ${CHANGES}`,
   );
   if (Number(retracted) > 0) {
-    const gone = await connection.run(remove(table, columns, neverNull));
+    const near = again && columns.some(isInexact);
+    const gone = near
+      ? await removeNear(connection, table, columns)
+      : await connection.run(remove(table, columns, neverNull));
     if (gone !== Number(retracted)) {
       const message = `${Number(retracted) - gone} of ${Number(retracted)} retracted rows are not in ${table.text}`;
       throw new StreamsqlError('INTERNAL', message);
@@ -70,6 +77,38 @@ function remove(table: Sql, columns: readonly Column[], neverNull: readonly unkn
   return sql`DELETE FROM ${table} WHERE rowid IN (SELECT r FROM (
     SELECT t.rowid AS r, -c."$n" AS n, row_number() OVER (PARTITION BY c."$id") AS k
     FROM ${table} AS t JOIN ${CHANGES} AS c ON c."$n" < 0 AND ${join([...equal, ...same], ' AND ')}) WHERE k <= n)`;
+}
+
+const isInexact = ({ type }: Column): boolean => type === 'DOUBLE' || type === 'FLOAT';
+
+/** How far apart, in parts of the greater, two doubles are that were the same. */
+const NEAR = 1e-9;
+
+/** The rows that are the same are matched first, then those that nearly are; then what is matched goes. */
+async function removeNear(connection: DuckConnection, table: Sql, columns: readonly Column[]): Promise<number> {
+  await connection.run(sql`CREATE OR REPLACE TEMP TABLE "$match" AS ${matches(table, columns, false, raw('true'))}`);
+  const left = sql`(SELECT c.* REPLACE (c."$n" + coalesce(m.n, 0) AS "$n") FROM ${CHANGES} AS c
+    LEFT JOIN (SELECT "$id", count(*) AS n FROM "$match" GROUP BY ALL) AS m USING ("$id"))`;
+  const free = sql`t.rowid NOT IN (SELECT r FROM "$match")`;
+  await connection.run(sql`INSERT INTO "$match" ${matches(table, columns, true, free, left)}`);
+  return connection.run(sql`DELETE FROM ${table} WHERE rowid IN (SELECT r FROM "$match")`);
+}
+
+/** Rows of the table with the change that retracts them: of each change as many as it retracts, each row once. */
+function matches(table: Sql, columns: readonly Column[], near: boolean, free: Sql, changes = CHANGES): Sql {
+  const same = columns.map((column) => {
+    const [t, c] = [ident('t', column.name), ident('c', column.name)];
+    const equal = sql`${t} IS NOT DISTINCT FROM ${c}`;
+    return near && isInexact(column)
+      ? sql`(${equal} OR abs(${t} - ${c}) <= ${NEAR} * greatest(abs(${t}), abs(${c})))`
+      : equal;
+  });
+  const exact = near ? [] : tellingApart(columns, 't').map((extra, i) => sql`${extra} IS NOT DISTINCT FROM c.${ident(apart(i))}`); // prettier-ignore
+  return sql`SELECT "$id", r FROM (
+    SELECT c."$id", t.rowid AS r, -c."$n" AS n, row_number() OVER (PARTITION BY c."$id" ORDER BY t.rowid) AS k,
+      row_number() OVER (PARTITION BY t.rowid ORDER BY c."$id") AS once
+    FROM ${table} AS t JOIN ${changes} AS c ON c."$n" < 0 AND ${free} AND ${join([...same, ...exact], ' AND ')})
+    WHERE k <= n AND once = 1`;
 }
 
 function add(table: Sql, columns: readonly Column[], from: Sql, repeated: boolean): Sql {

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chunk } from '../base/connector.ts';
 import type { ChangeQueue } from './change-queue.ts';
+import type { EpochRange } from './results.ts';
+import { readAgain } from './read-again.ts';
 import type { EngineClock } from './engine-clock.ts';
 import type { DecodedBatches } from './epoch-record.ts';
 import type { SourceRun } from './source-run.ts';
@@ -65,6 +67,18 @@ export class Batches {
     }
     if (signal?.aborted !== true && batches.length > 0)
       this.startPolls(this.sources.filter((source) => !source.exhausted));
+    return batches;
+  }
+
+  /** Reads again what an epoch read, by source. Throws GAP where it is not what it was. */
+  async again(ranges: readonly EpochRange[]): Promise<readonly Batch[]> {
+    const batches: Batch[] = [];
+    for (const source of this.sources) {
+      const own = ranges.filter((range) => range.source === source.name);
+      if (own.length === 0) continue;
+      const chunks = await readAgain(source, own, this.host.maxBatchRows);
+      batches.push({ source, chunks });
+    }
     return batches;
   }
 

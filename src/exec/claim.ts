@@ -1,154 +1,116 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join as joinPath } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join as joinPath, resolve } from 'node:path';
 import { StreamsqlError } from '../base/errors.ts';
-import { ident, sql } from '../base/sql.ts';
-import type { Plan } from '../planner/plan.ts';
-import type { DuckConnection } from './duck.ts';
-import { meta, RESULTS_VERSION } from './results-schema.ts';
+import type { Disk } from './checkpoint/disk.ts';
+import { RESULTS_VERSION } from './results-schema.ts';
 
 const MARK = 'streamsql.json';
+const ASIDE = `${MARK}.tmp`;
 
+/** What a state folder says of its run. */
 interface Mark {
   readonly version: number;
   readonly db: string;
   readonly status: 'running' | 'stopped' | 'finished';
   readonly pid: number;
+  /** When the process started, as the system counts it: another one may have its number by now. */
+  readonly processStart?: string | null;
 }
 
-/** Takes a state folder for a run, or refuses it: what an unfinished run left there is not overwritten. */
-export function claimState(folder: string, db: string, fresh: boolean): void {
+/** How a run stands to what is in its state folder. */
+export type Beginning = 'begin' | 'resume';
+
+/** Whether a run begins anew or goes on, or why it may do neither. Touches nothing. */
+export function inspectState(folder: string, fresh: boolean): Beginning {
   const mark = readMark(folder);
-  if (mark === undefined && existsSync(folder) && readdirSync(folder).length > 0) {
+  if (mark === undefined) {
+    if (!existsSync(folder) || readdirSync(folder).every((name) => name === ASIDE)) return 'begin';
     throw new StreamsqlError('STATE', `the folder ${folder} was not made by streamsql`, {
       hint: 'choose another with --state',
     });
   }
-  if (mark !== undefined && mark.status === 'running' && mark.pid !== process.pid && isAlive(mark.pid)) {
+  if (mark.status === 'running' && mark.pid !== process.pid && isAlive(mark)) {
     throw new StreamsqlError('LOCKED', `the state ${folder} is in use by the process ${mark.pid}`);
   }
-  if (mark !== undefined && mark.status !== 'finished' && !fresh) {
-    throw new StreamsqlError(
-      'STATE',
-      `the run whose state is in ${folder} did not finish, and it cannot be resumed yet`,
-      {
-        hint: 'start again from the beginning with --fresh, which removes the state and the results of that run',
-      },
-    );
+  if (fresh || mark.status === 'finished') return 'begin';
+  if (mark.version !== RESULTS_VERSION) {
+    throw new StreamsqlError('STATE', `the state ${folder} was written by another version of streamsql`, {
+      hint: 'go on with that version, or start again from the beginning with --fresh, which removes state and results',
+    });
   }
-  if (mark !== undefined) rmSync(folder, { recursive: true });
-  mkdirSync(folder, { recursive: true });
-  writeMark(folder, { version: RESULTS_VERSION, db, status: 'running', pid: process.pid });
+  return 'resume';
 }
 
-export function finishState(folder: string, status: 'finished' | 'stopped'): void {
+/**
+ * Takes the folder for this process; of a run that begins, what was there goes. Whenever it ends on the way, the folder is known
+ * as what it is by its mark.
+ */
+export async function takeState(disk: Disk, given: string, db: string, beginning: Beginning): Promise<void> {
+  const folder = resolve(given);
+  await disk.makeFolder(folder);
+  if (beginning === 'begin' && readMark(folder) !== undefined) {
+    for (const name of await disk.list(folder)) if (name !== MARK) await empty(disk, joinPath(folder, name));
+  }
+  const own = { pid: process.pid, processStart: startOf(process.pid) };
+  await writeMark(disk, folder, { version: RESULTS_VERSION, db, status: 'running', ...own });
+  for (const inner of ['checkpoints', 'data']) await disk.makeFolder(joinPath(folder, inner));
+  await disk.syncFolder(folder);
+  await disk.syncFolder(dirname(folder));
+}
+
+/** Removes a file, or what is in a folder: for good, so that none of it turns up among what is written from now on. */
+async function empty(disk: Disk, path: string): Promise<void> {
+  const names = await disk.list(path);
+  for (const name of names) await disk.remove(joinPath(path, name));
+  if (names.length > 0) await disk.syncFolder(path);
+  await disk.remove(path);
+}
+
+export async function finishState(disk: Disk, folder: string, status: 'finished' | 'stopped'): Promise<void> {
   const mark = readMark(folder);
-  if (mark !== undefined) writeMark(folder, { ...mark, status });
+  if (mark !== undefined) await writeMark(disk, resolve(folder), { ...mark, status });
 }
 
 function readMark(folder: string): Mark | undefined {
   const path = joinPath(folder, MARK);
   if (!existsSync(path)) return undefined;
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Mark;
+    const mark = JSON.parse(readFileSync(path, 'utf8')) as Mark;
+    if (typeof mark.pid === 'number' && typeof mark.status === 'string') return mark;
+    throw new Error('it is no mark of a run');
   } catch (error) {
     throw new StreamsqlError('STATE', `${path} cannot be read`, {
-      hint: 'start again with another --state',
+      hint: 'copy it back from a backup; or choose another folder with --state, or remove this one, to start from the beginning',
       cause: error,
     });
   }
 }
 
-function writeMark(folder: string, mark: Mark): void {
-  writeFileSync(joinPath(folder, MARK), `${JSON.stringify(mark, null, 2)}\n`);
+async function writeMark(disk: Disk, folder: string, mark: Mark): Promise<void> {
+  const aside = joinPath(folder, ASIDE);
+  await disk.write(aside, `${JSON.stringify(mark, null, 2)}\n`);
+  await disk.sync(aside);
+  await disk.rename(aside, joinPath(folder, MARK));
+  await disk.syncFolder(folder);
 }
 
-function isAlive(pid: number): boolean {
+function isAlive({ pid, processStart }: Mark): boolean {
   try {
     process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Takes the attached results database `res` for a run: what an earlier run of streamsql left goes if it finished or
- * `fresh` is set, whatever else is there stays, and a name that is taken by something else is refused.
- */
-export async function claimResults(
-  connection: DuckConnection,
-  path: string,
-  plan: Plan,
-  fresh: boolean,
-): Promise<void> {
-  const ours = await earlierViews(connection, path, fresh);
-  const wanted = new Set([...plan.views, ...plan.tables].map(({ name }) => name.toLowerCase()));
-  await connection.run(sql`BEGIN`);
-  for (const view of ours) {
-    const replaced = fresh || wanted.has(view.name.toLowerCase());
-    if (!replaced) continue;
-    await connection.run(
-      view.hidden
-        ? sql`DROP VIEW IF EXISTS ${ident('res', 'main', view.name)}`
-        : sql`DROP TABLE IF EXISTS ${ident('res', 'main', view.name)}`,
-    );
-  }
-  await connection.run(sql`DROP SCHEMA IF EXISTS ${ident('res', '_streamsql')} CASCADE`);
-  await connection.run(sql`COMMIT`);
-  const taken =
-    await connection.rows(sql`SELECT table_name AS name FROM duckdb_tables() WHERE database_name = 'res' AND schema_name = 'main'
-    UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = 'res' AND schema_name = 'main' AND NOT internal`);
-  const clash = taken.map((row) => String(row['name'])).find((name) => wanted.has(name.toLowerCase()));
-  if (clash !== undefined) {
-    throw new StreamsqlError('STATE', `${path} has a table ${clash} that streamsql did not make`, {
-      hint: 'name the view otherwise, or choose another database with --db',
-    });
-  }
-  await connection.run(sql`CREATE SCHEMA ${ident('res', '_streamsql')}`);
-  await connection.run(
-    sql`CREATE TABLE ${meta('run')} (version INTEGER, status VARCHAR, pid INTEGER, started_at TIMESTAMP)`,
-  );
-  await connection.run(
-    sql`INSERT INTO ${meta('run')} VALUES (${RESULTS_VERSION}, 'running', ${process.pid}, now()::TIMESTAMP)`,
-  );
-}
-
-async function earlierViews(
-  connection: DuckConnection,
-  path: string,
-  fresh: boolean,
-): Promise<readonly { name: string; hidden: boolean }[]> {
-  const [known] = await connection.rows(
-    sql`SELECT count(*) AS n FROM duckdb_tables() WHERE database_name = 'res' AND schema_name = '_streamsql' AND table_name = 'run'`,
-  );
-  if (Number(known?.['n']) === 0) return [];
-  const [run] = await connection.rows(sql`SELECT version, status FROM ${meta('run')}`);
-  if (Number(run?.['version']) !== RESULTS_VERSION && !fresh) {
-    throw new StreamsqlError('STATE', `${path} was written by another version of streamsql`, {
-      hint: 'start again with --fresh, or choose another database with --db',
-    });
-  }
-  if (run?.['status'] !== 'finished' && !fresh) {
-    throw new StreamsqlError(
-      'STATE',
-      `the run whose results are in ${path} did not finish, and it cannot be resumed yet`,
-      {
-        hint: 'start again from the beginning with --fresh, which removes the results of that run',
-      },
-    );
-  }
-  const views = await connection.rows(sql`SELECT name, hidden_keys FROM ${meta('views')}`).catch(() => []);
-  const tables = await connection.rows(sql`SELECT name FROM ${meta('tables')}`).catch(() => []);
-  return [...views, ...tables].map((row) => ({ name: String(row['name']), hidden: row['hidden_keys'] === true }));
-}
-
-/** Writes down how the run ended, and leaves one file that any DuckDB opens. */
-export async function finishResults(connection: DuckConnection, status: 'finished' | 'stopped'): Promise<void> {
-  await connection.run(sql`UPDATE ${meta('run')} SET status = ${status}`);
-  try {
-    await connection.run(sql`CHECKPOINT res`);
   } catch (error) {
-    // Someone reads at this moment: what was committed is in the write-ahead log, which is taken in when the file is closed.
-    if (!(error instanceof Error) || !error.message.includes('other write transactions active')) throw error;
+    // A process of another user is there, too.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
+  }
+  const started = startOf(pid);
+  return typeof processStart !== 'string' || started === null || started === processStart;
+}
+
+/** When a process started, in ticks since the system did; null where the system does not say it so. */
+function startOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  } catch {
+    return null;
   }
 }

@@ -24,6 +24,11 @@ export class EngineClock {
     return this.latest;
   }
 
+  /** It goes on from the clock of an epoch that is done. */
+  atLeast(micros: bigint): void {
+    if (micros > this.latest) this.latest = micros;
+  }
+
   epochBegins(): void {
     this.atEpoch = this.now();
   }

@@ -1,4 +1,5 @@
 import type { Chunk } from '../base/connector.ts';
+import { combineCrc } from '../base/crc32.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { EpochRecord } from './results.ts';
 import type { DecodedChunks, SourceRun } from './source-run.ts';
@@ -11,7 +12,7 @@ export function epochRecord(
   sources: readonly SourceRun[],
   decoded: DecodedBatches,
   anyLate: boolean,
-  epoch: Pick<EpochRecord, 'epoch' | 'clock' | 'decodeMs' | 'runMs'>,
+  epoch: Pick<EpochRecord, 'epoch' | 'clock' | 'closing' | 'decodeMs' | 'runMs'>,
   now: number,
 ): EpochRecord {
   return {
@@ -26,7 +27,11 @@ export function epochRecord(
     ),
     ranges: [...decoded].flatMap(([source, batch]) => rangesOf(source, batch.chunks)),
     offsets: sources.flatMap((source) => source.committedOffsets()),
-    watermarks: sources.map((source) => ({ source: source.name, watermark: source.progress(now).watermark })),
+    watermarks: sources.map((source) => ({
+      source: source.name,
+      watermark: source.progress(now).watermark,
+      announced: source.watermark,
+    })),
     lateSources: anyLate
       ? sources.map((source) => ({
           source: source.name,
@@ -36,7 +41,8 @@ export function epochRecord(
   };
 }
 
-function rangesOf(source: SourceRun, chunks: readonly Chunk[]): EpochRecord['ranges'] {
+/** What an epoch read of a source, by partition. */
+export function rangesOf(source: SourceRun, chunks: readonly Chunk[]): EpochRecord['ranges'] {
   const ranges = new Map<number, EpochRecord['ranges'][number]>();
   for (const chunk of chunks) {
     const known = ranges.get(chunk.partition);
@@ -49,8 +55,19 @@ function rangesOf(source: SourceRun, chunks: readonly Chunk[]): EpochRecord['ran
     const partition = source.reader.partitions[chunk.partition]?.name ?? String(chunk.partition);
     const records = chunk.records + chunk.rejected.length;
     if (known === undefined)
-      ranges.set(chunk.partition, { source: source.name, partition, from: chunk.from, to: chunk.to, records });
-    else ranges.set(chunk.partition, { ...known, to: chunk.to, records: known.records + records });
+      ranges.set(chunk.partition, { source: source.name, partition, from: chunk.from, to: chunk.to, records, check: chunk.check }); // prettier-ignore
+    else {
+      const check = both(known.check, chunk.check);
+      ranges.set(chunk.partition, { ...known, to: chunk.to, records: known.records + records, check });
+    }
   }
   return [...ranges.values()];
+}
+
+type Check = Chunk['check'];
+
+/** Of two stretches that adjoin. */
+function both(a: Check, b: Check): Check {
+  if (a === undefined || b === undefined) return undefined;
+  return { crc: combineCrc(a.crc, b.crc, b.bytes), bytes: a.bytes + b.bytes };
 }

@@ -16,6 +16,8 @@ export interface ExplainedTarget {
   readonly name: string;
   readonly kind: 'materialized view' | 'sink';
   readonly emit: string;
+  /** Where a sink says it. */
+  readonly delivery?: 'at least once' | undefined;
   readonly operators: readonly ExplainedOperator[];
 }
 
@@ -42,6 +44,7 @@ export function explainPlan(plan: Plan, graph: Graph, session: Session | undefin
       name: sink.name,
       kind: 'sink' as const,
       emit: 'changes',
+      ...(sink.plan.delivery === undefined ? {} : { delivery: sink.plan.delivery }),
       operators: explain(sink.node),
     })),
   ];
@@ -52,7 +55,9 @@ export function explainText(targets: readonly ExplainedTarget[]): string {
 }
 
 function targetText(target: ExplainedTarget): string {
-  const lines = [`${target.kind} ${target.name}, emit ${target.emit === 'changes' ? 'changes' : 'on window close'}`];
+  const emit = target.emit === 'changes' ? 'changes' : 'on window close';
+  const delivery = target.delivery === undefined ? '' : `, ${target.delivery}`;
+  const lines = [`${target.kind} ${target.name}, emit ${emit}${delivery}`];
   for (const operator of target.operators) {
     lines.push(`  ${operator.id}: ${operator.title}`);
     if (operator.inputs.length > 0) lines.push(`    reads    ${operator.inputs.join(', ')}`);

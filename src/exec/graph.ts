@@ -65,8 +65,9 @@ export class Graph {
     for (const operator of this.operators) await operator.open();
   }
 
-  async step(epoch: EpochClock): Promise<void> {
-    for (const operator of this.operators) await operator.step(epoch);
+  /** `but`: nodes that do not step. */
+  async step(epoch: EpochClock, but?: ReadonlySet<PlanNode>): Promise<void> {
+    for (const operator of this.operators) if (but?.has(operator.node) !== true) await operator.step(epoch);
   }
 }
 

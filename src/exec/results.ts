@@ -2,24 +2,41 @@ import { StreamsqlError } from '../base/errors.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, literal, raw, sql, timestamp, type Sql } from '../base/sql.ts';
 import type { MaterializedView, Plan } from '../planner/plan.ts';
+import type { PlanChanges } from './checkpoint/plan-changes.ts';
+import { dropTargets } from './claim-results.ts';
 import { applyChanges } from './apply-changes.ts';
 import type { DuckConnection } from './duck.ts';
+import type { Graph } from './graph.ts';
 import { LATE_STAGING } from './late.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import type { Operator } from './operators/operator.ts';
 import type { TableOperator } from './operators/table.ts';
 import type { DeadLetter } from './decode/plan.ts';
-import { meta, metaTables } from './results-schema.ts';
+import { changesOf, meta, metaTables, rowsOf } from './results-schema.ts';
+import { ResultsUpkeep } from './results-upkeep.ts';
 import { micros } from './windows.ts';
+
+/** What was read of a partition in an epoch. `check`: see `Chunk.check`. */
+export interface EpochRange {
+  readonly source: string;
+  readonly partition: string;
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+  readonly check: { readonly crc: number; readonly bytes: number } | undefined;
+}
 
 /** What an epoch leaves in the results database beside the views' rows. */
 export interface EpochRecord {
   readonly epoch: number;
   readonly clock: bigint;
-  readonly ranges: readonly { source: string; partition: string; from: number; to: number; records: number }[];
+  /** The input has ended, and everything closes. */
+  readonly closing: boolean;
+  readonly ranges: readonly EpochRange[];
   /** Of all partitions, after the epoch. */
   readonly offsets: readonly { source: string; partition: string; position: number }[];
-  readonly watermarks: readonly { source: string; watermark: bigint | undefined }[];
+  /** As shown; and as announced to the operators, which at the end of the input is beyond any time. */
+  readonly watermarks: readonly { source: string; watermark: bigint | undefined; announced: bigint | undefined }[];
   readonly rows: number;
   readonly dead: readonly (DeadLetter & { source: string; partitionName: string })[];
   /** Partition names by source and index, for the late rows of the staging table; empty where there are none. */
@@ -53,31 +70,77 @@ interface KeyColumn {
  */
 export class Results {
   private readonly connection: DuckConnection;
+  private readonly upkeep: ResultsUpkeep;
   private tables: readonly ViewTable[] = [];
   private userTables: readonly TableOperator[] = [];
+  /** Epochs were done again: the operators may hold doubles with other last bits than the tables. */
+  again = false;
+  /** The last epoch that no recovery will need the log of, when that is new. */
+  forgettable: number | undefined;
+  /** Statements of the file that changed tables before the next epoch; they are written down with it. */
+  statements: readonly string[] = [];
 
   constructor(connection: DuckConnection) {
     this.connection = connection;
+    this.upkeep = new ResultsUpkeep(connection);
   }
 
-  /** Makes the tables of the views and the user's, empty, and the record's. */
+  /** Makes the tables of the views and the user's, empty, and the record's. Within a transaction. */
   async open(
     plan: Plan,
     operator: (view: MaterializedView) => Operator,
     userTables: readonly TableOperator[],
   ): Promise<void> {
-    await this.connection.run(sql`BEGIN`);
     for (const statement of metaTables(meta)) await this.connection.run(statement);
     this.tables = plan.views.map((view) => viewTable(view, operator(view)));
     for (const table of this.tables) await this.create(table);
     this.userTables = userTables;
     for (const table of userTables) await this.createUserTable(table);
+    await this.nameSources(plan);
+  }
+
+  /** Goes on with the tables that are there, but for those of `changes`: what is removed goes, what is added is made, empty. */
+  async resume(
+    plan: Plan,
+    operator: (view: MaterializedView) => Operator,
+    userTables: readonly TableOperator[],
+    changes: Pick<PlanChanges, 'added' | 'removed'>,
+  ): Promise<void> {
+    const { added } = changes;
+    await this.connection.run(sql`BEGIN`);
+    const gone = new Set([...changes.removed.map(({ name }) => name), ...added]);
+    await dropTargets(this.connection, gone);
+    this.tables = plan.views.map((view) => viewTable(view, operator(view)));
+    for (const table of this.tables) if (added.has(table.view.name)) await this.create(table);
+    this.userTables = userTables;
+    for (const table of userTables) if (added.has(table.node.name)) await this.createUserTable(table);
+    await this.connection.run(sql`DELETE FROM ${meta('sources')}`);
+    await this.nameSources(plan);
+    await this.connection.run(sql`COMMIT`);
+  }
+
+  /** The same tables, fed by the operators of another graph. */
+  alike(plan: Plan, graph: Graph): Results {
+    const alike = new Results(this.connection);
+    alike.tables = plan.views.map((view) => viewTable(view, graph.operator(view.node)));
+    return alike;
+  }
+
+  /** Changes of views that are not of an epoch: of those that are filled with what came before they were there. */
+  async fill(views: ReadonlySet<string>, record: EpochRecord): Promise<void> {
+    await this.connection.run(sql`BEGIN`);
+    for (const table of this.tables)
+      if (views.has(table.view.name) && table.operator.hasRows()) await this.apply(table);
+    if (record.lateSources.length > 0) await this.writeLate(record, views);
+    await this.connection.run(sql`COMMIT`);
+  }
+
+  private async nameSources(plan: Plan): Promise<void> {
     for (const source of plan.sources) {
       await this.connection.run(
         sql`INSERT INTO ${meta('sources')} VALUES (${source.name}, ${source.connector}, ${source.plan.bounded}, ${source.eventTime?.of ?? source.eventTime?.column ?? null})`,
       );
     }
-    await this.connection.run(sql`COMMIT`);
   }
 
   private async create(table: ViewTable): Promise<void> {
@@ -102,6 +165,9 @@ export class Results {
   private async createUserTable({ node }: TableOperator): Promise<void> {
     const definitions = node.columns.map((column) => sql`${ident(column.name)} ${raw(column.type)}`);
     await this.connection.run(sql`CREATE TABLE ${ident('res', 'main', node.name)} (${join(definitions)})`);
+    await this.connection.run(
+      sql`CREATE TABLE ${changesOf(node.name)} (${join(definitions)}, "$n" BIGINT, "$epoch" BIGINT)`,
+    );
     await this.connection.run(sql`INSERT INTO ${meta('tables')} VALUES (${node.name}, ${list(node.key.map(literal))})`);
   }
 
@@ -110,20 +176,47 @@ export class Results {
     await this.connection.run(sql`BEGIN`);
     try {
       for (const table of this.tables) if (table.operator.hasRows()) await this.apply(table);
-      for (const table of this.userTables) if (table.hasRows()) await this.applyUserTable(table);
+      for (const table of this.userTables) if (table.hasRows()) await this.applyUserTable(table, record.epoch);
       await this.writeDead(record);
       if (record.lateSources.length > 0) await this.writeLate(record);
       await this.connection.run(sql`INSERT INTO ${meta('epochs')} ${recordRow(record)}`);
+      await this.writeStatements();
+      if (this.forgettable !== undefined) await this.forget(this.forgettable);
       await this.connection.run(sql`COMMIT`);
     } catch (error) {
       await this.connection.run(sql`ROLLBACK`).catch(() => undefined);
       throw error;
     }
+    await this.upkeep.committed();
   }
 
-  private applyUserTable(table: TableOperator): Promise<void> {
+  private async writeStatements(): Promise<void> {
+    for (const text of this.statements)
+      await this.connection.run(sql`INSERT INTO ${meta('statements')} VALUES (${text})`);
+    this.statements = [];
+  }
+
+  /** What statements of the file have changed tables so far. */
+  async doneStatements(): Promise<readonly string[]> {
+    const rows = await this.connection.rows(sql`SELECT sql FROM ${meta('statements')} ORDER BY rowid`);
+    return rows.map((row) => String(row['sql']));
+  }
+
+  /** The log of these epochs is of no use to a recovery any more. The last thousand stay to be looked at. */
+  private async forget(epoch: number): Promise<void> {
+    this.forgettable = undefined;
+    await this.connection.run(sql`DELETE FROM ${meta('epochs')} WHERE epoch <= ${epoch - KEPT_EPOCHS}`);
+    for (const { node } of this.userTables)
+      await this.connection.run(sql`DELETE FROM ${changesOf(node.name)} WHERE "$epoch" <= ${epoch}`);
+  }
+
+  private async applyUserTable(table: TableOperator, epoch: number): Promise<void> {
     const { name, columns } = table.node;
-    return applyChanges(this.connection, ident('res', 'main', name), columns, table.delta());
+    const names = join(columns.map((column) => ident(column.name)));
+    await this.connection.run(
+      sql`INSERT INTO ${changesOf(name)} SELECT ${names}, CAST("$n" AS BIGINT), ${epoch} FROM ${table.delta()}`,
+    );
+    await applyChanges(this.connection, ident('res', 'main', name), columns, table.delta());
   }
 
   private async apply(table: ViewTable): Promise<void> {
@@ -135,7 +228,7 @@ export class Results {
         (column, i) => sql`${sources[i] ?? ident(column.name)} AS ${ident(column.name)}`,
       );
       const changes = sql`(SELECT ${join(renamed)}, "$n" FROM ${delta})`;
-      return applyChanges(this.connection, table.table, view.columns, changes);
+      return applyChanges(this.connection, table.table, view.columns, changes, this.again);
     }
     if (!table.live) {
       await this.connection.run(sql`INSERT INTO ${table.table} SELECT ${join(sources)} FROM ${delta}`);
@@ -195,13 +288,14 @@ export class Results {
     }
   }
 
-  private async writeLate(record: EpochRecord): Promise<void> {
+  private async writeLate(record: EpochRecord, only?: ReadonlySet<string>): Promise<void> {
     const names = record.lateSources.flatMap(({ source, partitions }) =>
       partitions.map((name, i) => sql`(${source}, ${i}, ${name})`),
     );
     await this.connection.run(sql`INSERT INTO ${meta('late')}
       SELECT ${record.epoch}, l.view, l.source, n.name, l."offset", l.watermark, l.partly, l.payload
       FROM ${LATE_STAGING} l LEFT JOIN (VALUES ${join(names)}) n(source, p, name) ON n.source = l.source AND n.p = l.partition
+      WHERE ${only === undefined ? raw('true') : sql`l.view IN (${join([...only].map((name) => literal(name)))})`}
       ORDER BY l.view, l.source, l.partition, l."offset"`);
   }
 
@@ -222,15 +316,14 @@ export class Results {
 }
 
 const ROWS_A_STATEMENT = 500;
-
-const besideName = (view: MaterializedView): string => `rows of ${view.name}`;
+const KEPT_EPOCHS = 1000;
 
 function viewTable(view: MaterializedView, operator: Operator): ViewTable {
   const live = operator instanceof AggregateOperator && !view.node.appendOnly;
   if (!live) return { view, operator, table: ident('res', 'main', view.name), keys: [], live };
   const keys = operator.sql.groupColumns.map((name) => keyColumn(view, operator, name));
   const beside = keys.some((key) => key.column.startsWith('$'));
-  const table = beside ? ident('res', '_streamsql', besideName(view)) : ident('res', 'main', view.name);
+  const table = beside ? rowsOf(view.name) : ident('res', 'main', view.name);
   return { view, operator, table, keys, live };
 }
 
@@ -257,16 +350,16 @@ function keyType(operator: Operator, name: string): string {
 function recordRow(record: EpochRecord): Sql {
   const ranges = record.ranges.map(
     (range) =>
-      sql`{'source': ${range.source}, 'partition': ${range.partition}, 'from': ${range.from}::BIGINT, 'to': ${range.to}::BIGINT, 'records': ${range.records}::BIGINT}`,
+      sql`{'source': ${range.source}, 'partition': ${range.partition}, 'from': ${range.from}::BIGINT, 'to': ${range.to}::BIGINT, 'records': ${range.records}::BIGINT, 'crc32': ${range.check?.crc ?? null}::UINTEGER, 'bytes': ${range.check?.bytes ?? null}::BIGINT}`,
   );
   const offsets = record.offsets.map(
     (at) => sql`{'source': ${at.source}, 'partition': ${at.partition}, 'position': ${at.position}::BIGINT}`,
   );
   const watermarks = record.watermarks.map(
     (at) =>
-      sql`{'source': ${at.source}, 'watermark': ${at.watermark === undefined ? literal(null) : timestamp(at.watermark)}}`,
+      sql`{'source': ${at.source}, 'watermark': ${at.watermark === undefined ? literal(null) : timestamp(at.watermark)}, 'announced': ${at.announced ?? null}::BIGINT}`,
   );
-  return sql`SELECT ${record.epoch}, now()::TIMESTAMP, ${timestamp(record.clock)}, ${record.rows}, ${list(ranges)}, ${list(offsets)}, ${list(watermarks)}, ${record.decodeMs.toFixed(3)}::DOUBLE, ${record.runMs.toFixed(3)}::DOUBLE`;
+  return sql`SELECT ${record.epoch}, now()::TIMESTAMP, ${timestamp(record.clock)}, ${record.closing}, ${record.rows}, ${list(ranges)}, ${list(offsets)}, ${list(watermarks)}, ${record.decodeMs.toFixed(3)}::DOUBLE, ${record.runMs.toFixed(3)}::DOUBLE`;
 }
 
 const list = (items: readonly Sql[]): Sql => sql`[${join(items)}]`;

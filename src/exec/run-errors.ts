@@ -26,6 +26,12 @@ export function openError(db: string, error: unknown): StreamsqlError {
 /** What DuckDB says while it runs the user's own expressions. */
 export function asExecutionError(error: unknown): unknown {
   if (error instanceof StreamsqlError || !(error instanceof Error)) return error;
+  if (error.message.includes('No space left on device') || ('code' in error && error.code === 'ENOSPC')) {
+    return new StreamsqlError('EXECUTION', `the disk is full: ${error.message.split('\n')[0] ?? ''}`, {
+      hint: 'make room and run the same command again: it goes on from the last epoch that was committed',
+      cause: error,
+    });
+  }
   if (!/^[A-Z]\w+( \w+)* Error: /.test(error.message)) return error;
   return new StreamsqlError('EXECUTION', error.message.split('\n')[0] ?? error.message, { cause: error });
 }

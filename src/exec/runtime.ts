@@ -1,26 +1,35 @@
 import type { ScratchPool, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
-import type { Progress, RunEvent, RunSummary } from '../base/run.ts';
-import { sql } from '../base/sql.ts';
+import type { Fault } from '../base/fault.ts';
+import type { Progress, RunEvent, RunOptions, RunSummary } from '../base/run.ts';
+import type { Identity } from '../planner/fingerprint.ts';
 import type { SourceNode } from '../planner/plan-sources.ts';
 import type { Plan } from '../planner/plan.ts';
-import { Batches, type Batch } from './batches.ts';
-import type { ChangeQueue, QueuedScript } from './change-queue.ts';
+import { adopt, freshNodes, type Backfilled } from './backfill.ts';
+import { Batches } from './batches.ts';
+import type { ChangeQueue } from './change-queue.ts';
+import type { Checkpoints, Standing } from './checkpoint/checkpoints.ts';
+import type { Recovery } from './checkpoint/find.ts';
+import { loadState } from './checkpoint/load.ts';
+import { snapshotOf } from './checkpoint/snapshot.ts';
 import type { DuckConnection } from './duck.ts';
 import { EngineClock } from './engine-clock.ts';
-import { epochRecord, type DecodedBatches } from './epoch-record.ts';
+import { Epochs, type Prepared } from './epochs.ts';
 import type { Graph } from './graph.ts';
-import { LATE_SHAPE, LATE_STAGING } from './late.ts';
+import { LATE_SHAPE } from './late.ts';
 import { END_OF_TIME } from './operators/operator.ts';
-import type { Results } from './results.ts';
 import { RateMeter } from './rate.ts';
+import type { Retained } from './retained/retained.ts';
+import type { Results } from './results.ts';
 import type { Session } from './session.ts';
 import { SinkWriters } from './sink-writers.ts';
-import type { Tables } from './tables.ts';
 import { SourceRun } from './source-run.ts';
+import { StopRule } from './stop-rule.ts';
+import type { Tables } from './tables.ts';
 
 export interface RuntimeHost {
   readonly plan: Plan;
+  readonly identity: Identity;
   readonly graph: Graph;
   readonly session: Session;
   readonly decodeConnection: DuckConnection;
@@ -35,56 +44,66 @@ export interface RuntimeHost {
   readonly maxBatchRows: number;
   /** What an earlier run left goes. */
   readonly fresh: boolean;
+  /** Names the job for good. */
+  readonly job: string;
+  readonly versions: Pick<Standing, 'format' | 'streamsql' | 'duckdb'>;
+  readonly onGap: 'stop' | 'skip';
+  readonly fault: Fault;
   /** A reader in place of the connector's own; tests feed rows through it. */
   readonly openReader?: (source: SourceNode, context: SourceContext) => SourceReader | undefined;
   /** The engine's clock, ms since 1970; tests turn it by hand. */
   readonly now: () => number;
   /** Sources are not kept together by event time: whoever feeds them decides. */
   readonly pollAll: boolean;
-  emit(event: RunEvent): void;
+  readonly emit: (event: RunEvent) => void;
+}
+
+/** What a run writes. */
+export interface Output {
+  readonly results: Results;
+  /** Absent where nothing is kept to go on from. */
+  readonly checkpoints: Checkpoints | undefined;
+  /** Absent where no raw records are kept. */
+  readonly retained: Retained | undefined;
 }
 
 const PROGRESS_MS = 1000;
 
-/** An epoch that is decoded and waits for the operators. */
-interface Prepared {
-  readonly clock: bigint;
-  /** The clock that its rows are stamped with: not the end of time. */
-  readonly stamped: bigint;
-  /** No epoch comes after it. */
-  readonly last: boolean;
-  readonly decoded: DecodedBatches;
-  readonly decodeMs: number;
-  readonly scripts: readonly QueuedScript[];
-}
-
-/** Runs a plan epoch by epoch: choose the ranges, decode, step the operators, commit. */
+/** Runs a plan epoch by epoch: choose the ranges, decode, step the operators, commit; and, now and then, a checkpoint. */
 export class Runtime {
   private readonly host: RuntimeHost;
   private readonly sources: SourceRun[] = [];
   private readonly clock: EngineClock;
   private readonly batches: Batches;
   private readonly sinks: SinkWriters;
+  private readonly epochs: Epochs;
   private readonly rate = new RateMeter();
   private readonly ended = new AbortController();
-  private results: Results | undefined;
-  private epoch = 0;
+  private output: Output | undefined;
+  private begun = false;
+  /** The epoch after which nothing comes is done. */
+  private over = false;
   private firstRead = 0;
   private lastCommit = 0;
   private rowsIn = 0;
+  private epochsDone = 0;
+  /** Records of earlier runs. */
+  private recordsBefore = 0;
 
   constructor(host: RuntimeHost) {
     this.host = host;
     this.clock = new EngineClock(host.now, host.graph);
     this.batches = new Batches({ ...host, clock: this.clock }, this.sources);
-    this.sinks = new SinkWriters({ ...host, job: '', resumeAt: undefined });
+    this.sinks = new SinkWriters(host);
+    this.epochs = new Epochs({ ...host, sources: this.sources, sinks: this.sinks, clock: this.clock });
   }
 
   /** Opens what the run reads: sources, static tables. Nothing of an earlier run is touched. */
-  async openInput(): Promise<void> {
+  async openInput(recovery: Recovery | undefined): Promise<void> {
     const { host } = this;
     for (const operator of host.graph.sources) {
       const run: { source?: SourceRun } = {};
+      const state = recovery?.manifest.sources.find((source) => source.name === operator.node.name);
       const context: SourceContext = {
         scratch: host.scratch,
         parallelism: host.parallelism,
@@ -93,9 +112,19 @@ export class Runtime {
           if (run.source !== undefined) run.source.notice = message;
         },
         signal: this.ended.signal,
-      };
+        ...(state !== undefined && {
+          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
+        }),
+        ...(host.onGap === 'skip' && {
+          skipped: (partition, from, to) => {
+            if (run.source !== undefined) run.source.counts.skipped += to - from;
+            host.emit({ event: 'warning', message: `source ${operator.node.name}: ${partition}, ${from} to ${to}, is lost and skipped` });
+          },
+        }),
+      }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
       run.source = new SourceRun(operator, reader);
+      if (state !== undefined) run.source.load(state);
       await reader.open();
       this.sources.push(run.source);
     }
@@ -105,30 +134,80 @@ export class Runtime {
   }
 
   /** Opens what the run writes. */
-  async openOutput(results: Results): Promise<void> {
-    this.results = results;
-    await this.sinks.open();
+  async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
+    this.output = output;
+    if (signal !== undefined) this.sinks.stopWith(signal);
+    for (const source of this.sources) source.keeper = output.retained?.of(source.name);
+    await this.sinks.open(recovery);
   }
 
-  /** Runs until the input ends or the signal aborts; the batch that is under way is finished. */
-  async run(signal: AbortSignal | undefined): Promise<{ interrupted: boolean }> {
+  /** Takes the state of a checkpoint, and does the epochs after it again. */
+  async recover(recovery: Recovery, folder: string, backfilled: Backfilled | undefined): Promise<void> {
+    const { plan, graph, identity, session, fault, emit, tables } = this.host;
+    const { added } = recovery.changes;
+    const fresh = freshNodes(plan, added);
+    const started = performance.now();
+    fault('recovery-begun');
+    await loadState(graph, identity, recovery.manifest, folder, session.connection, fresh);
+    if (backfilled !== undefined) await adopt(graph, backfilled);
+    this.clock.atLeast(BigInt(recovery.manifest.clock));
+    this.epochs.next = recovery.manifest.epoch + 1;
+    fault('recovery-state-loaded');
+    for (const epoch of recovery.epochs) {
+      await this.epochs.again(epoch, await this.batches.again(epoch.ranges), fresh);
+      this.over = epoch.closing;
+    }
+    const { results } = this.opened;
+    // Before the first epoch nothing of what the file did to its tables is in the results.
+    if (recovery.last >= 0) {
+      await tables.refill();
+      results.statements = await tables.catchUp(await results.doneStatements());
+    }
+    results.again = recovery.epochs.length > 0;
+    this.begun = recovery.last >= 0 && added.size === 0 && results.statements.length === 0;
+    fault('recovery-done');
+    const seconds = (performance.now() - started) / 1000;
+    emit({ event: 'resumed', checkpoint: recovery.manifest.epoch, epoch: recovery.last, seconds });
+  }
+
+  /** Runs until the input ends, the signal aborts, or as much is done as was asked for; the batch under way is finished. */
+  async run({ signal: outer, stopAfter }: RunOptions): Promise<{ interrupted: boolean }> {
+    const stop = new StopRule(stopAfter ?? {}, outer);
+    this.sinks.stopWith(stop.signal);
+    try {
+      return await this.loop(stop);
+    } finally {
+      stop.end();
+    }
+  }
+
+  private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
+    const { signal } = stop;
+    if (!this.begun) {
+      // Whatever happens then, there is one to go on from.
+      if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
+      await this.checkpoint();
+      await this.output?.checkpoints?.settled();
+    }
+    this.recordsBefore = this.records;
     this.firstRead = performance.now();
     this.lastCommit = this.firstRead;
-    await this.process(await this.prepare([], this.clock.micros()));
+    if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
     // The next batch is decoded while the operators of the last one still run and commit.
     let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();
     try {
       for (;;) {
-        if (signal?.aborted === true || (this.batches.ended && !this.host.changes.pending)) break;
+        if (signal.aborted || this.over || (this.batches.ended && !this.host.changes.pending)) break;
         const started = performance.now();
         const batches = await Promise.race([this.batches.next(signal), failureOf(running)]);
         // Whether the clock calls for an epoch is known when the last one is over.
         if (batches.length === 0) await running;
         if (batches.length > 0 || this.clock.due() || this.host.changes.pending) {
-          const prepared = await this.prepare(batches, this.clock.micros());
+          const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
-          running = this.process(prepared);
+          if (signal.aborted && stop.reached) break;
+          running = this.process(prepared, stop);
           running.catch(() => undefined);
           // A tick has brought nothing: it is over before anyone is asked for more.
           if (batches.length === 0) await running;
@@ -136,6 +215,7 @@ export class Runtime {
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });
+          if (batches.length === 0) await this.sinks.tick();
         }
         await this.batches.pause(batches, started, signal);
       }
@@ -144,133 +224,86 @@ export class Runtime {
       throw error;
     }
     await running;
-    const interrupted = signal?.aborted === true;
-    if (!interrupted && this.host.plan.sources.every((source) => source.plan.bounded))
-      await this.process(await this.prepare([], END_OF_TIME, true));
-    else if (this.clock.holdsBack()) await this.process(await this.prepare([], this.clock.micros(), true));
-    if (interrupted) return { interrupted };
-    await this.sinks.finish();
-    return { interrupted: false };
+    return this.finish(signal.aborted);
   }
 
-  private get output(): Results {
-    if (this.results === undefined) throw new StreamsqlError('INTERNAL', 'the results are not open');
-    return this.results;
+  private async finish(interrupted: boolean): Promise<{ interrupted: boolean }> {
+    const { plan } = this.host;
+    const kept = this.output?.checkpoints !== undefined;
+    if (!this.over && !interrupted && plan.sources.every((source) => source.plan.bounded))
+      await this.process(await this.epochs.prepare([], END_OF_TIME, true));
+    // What waits for a time goes out now, unless the run can go on.
+    else if (!this.over && this.clock.holdsBack() && !(interrupted && kept))
+      await this.process(await this.epochs.prepare([], this.clock.micros(), true));
+    if (interrupted) await this.checkpoint();
+    await this.output?.checkpoints?.settled();
+    if (!interrupted) await this.sinks.finish();
+    return { interrupted };
   }
 
-  /** Decodes an epoch's chunks. */
-  private async prepare(batches: readonly Batch[], clock: bigint, last = false): Promise<Prepared> {
-    const started = performance.now();
-    this.clock.epochBegins();
-    const stamped = clock === END_OF_TIME ? this.clock.micros() : clock;
-    const decoded: Prepared['decoded'] = new Map(
-      await Promise.all(
-        batches.map(async ({ source, chunks }) => {
-          const rows = await source.decode(this.host.decodeConnection, chunks, stamped);
-          return [source, { ...rows, chunks }] as const;
-        }),
-      ),
-    );
-    const decodeMs = performance.now() - started;
-    return { clock, stamped, last, decoded, decodeMs, scripts: this.host.changes.take() };
-  }
-
-  /** Steps the operators over an epoch's rows and commits it. */
-  private async process(prepared: Prepared): Promise<void> {
-    const { host } = this;
-    const { clock, stamped, last, decoded, scripts } = prepared;
-    const epoch = this.epoch++;
-    const runStarted = performance.now();
-    for (const source of this.sources) {
-      const batch = decoded.get(source);
-      const watermarksBefore = source.watermarks();
-      const watermarkAfter = source.advance(batch?.decoded, batch?.chunks ?? [], host.now());
-      await source.operator.ingest(
-        batch === undefined ? undefined : { ...batch, watermarksBefore, watermarkAfter },
-        watermarkAfter,
-        clock,
-      );
-    }
-    this.batches.learnSlack(decoded);
-    const changed = await this.changeTables(scripts);
-    await host.graph.step({ number: epoch, clock, stamped, last });
-    const anyLate = this.sources.some((source) => source.operator.mayBeLate());
-    if (anyLate) await this.countLate();
-    const runMs = performance.now() - runStarted;
-    await this.commit(prepared, epoch, anyLate, runMs);
-    if (anyLate) await host.session.run('late', LATE_SHAPE);
-    for (const script of changed) script.done();
-    this.host.emit({ event: 'epoch', ...this.progress() });
-  }
-
-  /** Runs the scripts, each whole or not at all, and hands the tables' deltas over; the scripts that did not fail. */
-  private async changeTables(scripts: readonly QueuedScript[]): Promise<readonly QueuedScript[]> {
-    const { tables, graph } = this.host;
-    const done: QueuedScript[] = [];
-    for (const script of scripts) {
-      try {
-        await tables.apply(script.changes);
-        done.push(script);
-      } catch (error) {
-        script.failed(error);
-      }
-    }
-    for (const table of graph.tables) await table.take(tables.delta(table.node));
-    await tables.settle();
-    return done;
-  }
-
-  private async commit(
-    { stamped, decoded, decodeMs }: Prepared,
-    epoch: number,
-    anyLate: boolean,
-    runMs: number,
-  ): Promise<void> {
-    await this.sinks.stage(epoch);
-    const own = { epoch, clock: stamped, decodeMs, runMs };
-    const record = epochRecord(this.sources, decoded, anyLate, own, this.host.now());
-    await this.output.commit(record);
-    await this.sinks.publish(epoch);
+  private async process(prepared: Prepared, stop?: StopRule): Promise<void> {
+    const { results, checkpoints } = this.opened;
+    const record = await this.epochs.process(prepared, results);
+    this.batches.learnSlack(prepared.decoded);
     this.lastCommit = performance.now();
     this.rowsIn += record.rows;
+    this.epochsDone++;
     this.rate.add(record.rows);
-    for (const [source, batch] of decoded) {
-      source.counts.rows += batch.chunks.reduce((sum, chunk) => sum + chunk.records + chunk.rejected.length, 0);
-      source.counts.dead += batch.decoded.dead.length;
-      source.counts.firstReason ??= batch.decoded.dead[0]?.reason;
-    }
+    stop?.done(record.rows);
+    this.host.emit({ event: 'epoch', ...this.progress() });
+    if (checkpoints?.due === true) await this.checkpoint();
+    if (checkpoints?.oldest !== undefined) results.forgettable = checkpoints.oldest;
   }
 
-  private async countLate(): Promise<void> {
-    const counted = await this.host.session.rows(
-      'late',
-      sql`SELECT source, count(DISTINCT (partition, "offset")) AS n FROM ${LATE_STAGING} WHERE NOT partly GROUP BY source`,
-    );
-    for (const row of counted) {
-      const source = this.sources.find((candidate) => candidate.name === row['source']);
-      if (source !== undefined) source.counts.late += Number(row['n']);
-    }
+  /** Between two epochs: pins the state, to be written while the stream goes on. */
+  private async checkpoint(): Promise<void> {
+    const { checkpoints } = this.opened;
+    const { identity, graph, job, versions } = this.host;
+    if (checkpoints === undefined) return;
+    const standing: Standing = {
+      ...versions,
+      job,
+      epoch: this.epochs.next - 1,
+      takenAt: new Date().toISOString(),
+      clock: String(this.clock.micros()),
+      targets: identity.targets,
+      sources: this.sources.map((source) => {
+        const print = identity.sources.find((each) => each.name === source.name)?.fingerprint;
+        return source.save(print ?? '');
+      }),
+    };
+    await checkpoints.take(standing, () => snapshotOf(graph, identity));
+  }
+
+  private get opened(): Output {
+    if (this.output === undefined) throw new StreamsqlError('INTERNAL', 'the results are not open');
+    return this.output;
+  }
+
+  private get records(): number {
+    return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
   }
 
   progress(): Progress {
     const now = this.host.now();
     return {
-      epoch: this.epoch - 1,
+      epoch: this.epochs.next - 1,
       seconds: (performance.now() - this.firstRead) / 1000,
       rowsIn: this.rowsIn,
       rowsPerSecond: this.rate.perSecond(),
       sources: this.sources.map((source) => source.progress(now)),
+      sinks: this.sinks.progress(),
     };
   }
 
   async summary(interrupted: boolean): Promise<RunSummary> {
     const seconds = (this.lastCommit - this.firstRead) / 1000;
-    const views = await this.output.counts();
+    const views = await this.opened.results.counts();
     const sources = this.progress().sources;
     return {
       seconds,
-      epochs: this.epoch,
-      rowsIn: sources.reduce((sum, source) => sum + source.rows, 0),
+      epochs: this.epochsDone,
+      rowsIn: this.records - this.recordsBefore,
       rowsPerSecond: seconds > 0 ? this.rowsIn / seconds : 0,
       late: views.reduce((sum, view) => sum + view.late, 0),
       deadLetters: sources.reduce((sum, source) => sum + source.deadLetters, 0),
@@ -282,7 +315,9 @@ export class Runtime {
 
   async close(): Promise<void> {
     this.ended.abort();
+    await this.output?.checkpoints?.settled();
     await this.batches.close();
+    await this.output?.retained?.close();
     await this.sinks.close();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, openSync, closeSync, ftruncate, existsSync, rmSync, writev } from 'node:fs';
+import { mkdtempSync, openSync, closeSync, ftruncate, existsSync, rmSync, unlinkSync, writev } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,10 +6,13 @@ import type { ScratchFile, ScratchPool } from '../base/connector.ts';
 
 const truncate = promisify(ftruncate);
 const SHARED_MEMORY = '/dev/shm';
+/** Where Linux shows a process its own open files, also those that have no name any more. */
+const OPEN_FILES = '/proc/self/fd';
 
 /**
  * Files in shared memory, used again and again: writing pages that exist already costs a fifth of asking for new ones.
- * A folder of its own for each process, removed at `close`.
+ * A folder of its own for each process, removed at `close`; where the platform allows it the files lose their names at
+ * once, so that the memory of a process that is killed is given back.
  */
 export function openScratch(root = existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir()): ScratchPool {
   const folder = mkdtempSync(join(root, 'streamsql-'));
@@ -40,8 +43,9 @@ class PooledFile implements ScratchFile {
   private readonly giveBack: (file: PooledFile) => void;
 
   constructor(path: string, giveBack: (file: PooledFile) => void) {
-    this.path = path;
-    this.descriptor = openSync(path, 'w');
+    this.descriptor = openSync(path, 'w+');
+    this.path = existsSync(OPEN_FILES) ? join(OPEN_FILES, String(this.descriptor)) : path;
+    if (this.path !== path) unlinkSync(path);
     this.giveBack = giveBack;
   }
 

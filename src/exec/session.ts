@@ -8,13 +8,19 @@ export interface Usage {
   rows: number;
 }
 
+/** Smaller tables are written whole into each checkpoint: that costs less than to know what changed of them. */
+const JOURNAL_FROM_ROWS = 20_000;
+
 /** The connection on which operators run, with an account of who ran what. */
 export class Session {
   readonly connection: DuckConnection;
+  /** State tables of more rows than these know what changed of them. */
+  readonly journalFrom: number;
   private readonly usages = new Map<string, Usage>();
 
-  constructor(connection: DuckConnection) {
+  constructor(connection: DuckConnection, journalFrom: number = JOURNAL_FROM_ROWS) {
     this.connection = connection;
+    this.journalFrom = journalFrom;
   }
 
   /** Runs a statement on the account of a node; the rows that it wrote. */

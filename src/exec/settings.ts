@@ -7,15 +7,17 @@ import type { Tables } from './tables.ts';
 
 const DEFAULT_BATCH_INTERVAL_MS = 100;
 const DEFAULT_MAX_BATCH_ROWS = 250_000;
+const DEFAULT_CHECKPOINT_INTERVAL_MS = 10_000;
 
 /** What whoever opens the engine decides: no SET goes against it. */
-type Given = Pick<OpenOptions, 'batchIntervalMs' | 'maxBatchRows'>;
+type Given = Pick<OpenOptions, 'batchIntervalMs' | 'maxBatchRows' | 'checkpointIntervalMs'>;
 
-/** What SET may decide: the time zone, and the trigger. */
+/** What SET may decide: the time zone, the trigger, and how often there is a checkpoint. */
 export class Settings {
   batchIntervalMs: number;
   maxBatchRows: number;
-  private timeZone = 'UTC';
+  checkpointIntervalMs: number;
+  timeZone = 'UTC';
   private readonly given: Given;
   private readonly connection: DuckConnection;
   private readonly tables: Tables;
@@ -26,6 +28,7 @@ export class Settings {
     this.tables = tables;
     this.batchIntervalMs = given.batchIntervalMs ?? DEFAULT_BATCH_INTERVAL_MS;
     this.maxBatchRows = given.maxBatchRows ?? DEFAULT_MAX_BATCH_ROWS;
+    this.checkpointIntervalMs = given.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
   }
 
   async set(name: string, value: string, span: Span, valueSpan: Span): Promise<void> {
@@ -43,16 +46,13 @@ export class Settings {
           });
         }
         return;
-      case 'batch_interval': {
-        const ms = parseDuration(value);
-        if (ms === undefined || ms <= 0)
-          throw new StreamsqlError('OPTION', `batch_interval takes a duration, not '${value}'`, {
-            span: valueSpan,
-            hint: "such as '250 ms'",
-          });
-        this.batchIntervalMs = this.given.batchIntervalMs ?? ms;
+      case 'batch_interval':
+        this.batchIntervalMs = this.given.batchIntervalMs ?? durationOf('batch_interval', value, valueSpan, '250 ms');
         return;
-      }
+      case 'checkpoint_interval':
+        this.checkpointIntervalMs =
+          this.given.checkpointIntervalMs ?? durationOf('checkpoint_interval', value, valueSpan, '30 seconds');
+        return;
       case 'max_batch_rows': {
         const rows = Number(value);
         if (!Number.isSafeInteger(rows) || rows <= 0)
@@ -65,7 +65,7 @@ export class Settings {
       default:
         throw new StreamsqlError('OPTION', `there is no setting ${name}`, {
           span,
-          hint: 'there are timezone, batch_interval, max_batch_rows',
+          hint: 'there are timezone, batch_interval, max_batch_rows, checkpoint_interval',
         });
     }
   }
@@ -77,6 +77,8 @@ export class Settings {
         return this.connection.text(sql`SELECT CAST(current_setting('TimeZone') AS VARCHAR)`);
       case 'batch_interval':
         return `${this.batchIntervalMs} ms`;
+      case 'checkpoint_interval':
+        return `${this.checkpointIntervalMs} ms`;
       case 'max_batch_rows':
         return String(this.maxBatchRows);
       default:
@@ -88,4 +90,13 @@ export class Settings {
   async applyZone(connection: DuckConnection): Promise<void> {
     await connection.run(sql`SET TimeZone = ${this.timeZone}`);
   }
+}
+
+function durationOf(name: string, value: string, span: Span, example: string): number {
+  const ms = parseDuration(value);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new StreamsqlError('OPTION', `${name} takes a duration, not '${value}'`, {
+    span,
+    hint: `such as '${example}'`,
+  });
 }

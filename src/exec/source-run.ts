@@ -1,4 +1,5 @@
 import type { Chunk, PartitionState, SourceReader } from '../base/connector.ts';
+import type { SourceState } from './checkpoint/manifest.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { SourceProgress } from '../base/run.ts';
 import { raw, type Sql } from '../base/sql.ts';
@@ -7,6 +8,7 @@ import { decode } from './decode/decoder.ts';
 import type { Decoded, DecodePlan } from './decode/plan.ts';
 import { deltaTable, END_OF_TIME, least } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
+import type { SourceKeeper } from './retained/source-keeper.ts';
 
 /** How long a partition of a live source must have had nothing new before it holds no watermark back, ms. */
 const IDLE_AFTER_MS = 10_000;
@@ -33,10 +35,12 @@ export interface DecodedChunks {
 export class SourceRun {
   readonly operator: SourceOperator;
   readonly reader: SourceReader;
-  readonly counts = { rows: 0, late: 0, dead: 0, firstReason: undefined as string | undefined };
+  readonly counts = { rows: 0, late: 0, dead: 0, skipped: 0, firstReason: undefined as string | undefined };
   notice: string | undefined;
   /** The poll that is under way, or has brought what no epoch has taken yet. */
   pending: Promise<readonly Chunk[]> | undefined;
+  /** Keeps the raw records; undefined where nobody does. */
+  keeper: SourceKeeper | undefined;
   private readonly plan: DecodePlan;
   private readonly clocks: PartitionClock[] = [];
   private announced: bigint | undefined;
@@ -71,6 +75,46 @@ export class SourceRun {
   }
 
   private readonly committed = new Map<number, number>();
+  private readonly ordinals = new Map<number, number>();
+
+  /** The watermark that was announced last, microseconds. */
+  get watermark(): bigint | undefined {
+    return this.announced;
+  }
+
+  /** Where it stands between two epochs. `fingerprint`: of what it reads. */
+  save(fingerprint: string): SourceState {
+    const { rows, late, dead, skipped } = this.counts;
+    return {
+      name: this.name, fingerprint, watermark: this.announced === undefined ? null : String(this.announced),
+      rows, late, deadLetters: dead, skipped,
+      partitions: this.reader.partitions.map((partition, index) => {
+        const { greatest, initial } = this.clockOf(index);
+        return {
+          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null, end: partition.end ?? null,
+          greatest: greatest === undefined ? null : String(greatest), initial,
+        };
+      }),
+    }; // prettier-ignore
+  }
+
+  /** Goes on from where it stood; its reader was told the same. */
+  load(state: SourceState): void {
+    this.announced = state.watermark === null ? undefined : BigInt(state.watermark);
+    Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters, skipped: state.skipped });
+    for (const [index, { position, ordinal, greatest, initial }] of state.partitions.entries()) {
+      const seen = greatest === null ? undefined : BigInt(greatest);
+      this.clocks[index] = { greatest: seen, first: undefined, activeAt: Date.now(), initial };
+      if (position !== initial) this.committed.set(index, position);
+      if (ordinal !== null) this.ordinals.set(index, ordinal);
+    }
+  }
+
+  /** The watermark of an epoch that is done again is the one that it had. */
+  announce(watermark: bigint | undefined): bigint | undefined {
+    this.announced = watermark ?? this.announced;
+    return this.announced;
+  }
 
   /** Where each partition stands after the epochs so far, which is behind what has been polled ahead. */
   committedOffsets(): readonly { source: string; partition: string; position: number }[] {
@@ -78,6 +122,14 @@ export class SourceRun {
       const position = this.committed.get(index);
       return position === undefined ? [] : [{ source: this.name, partition: partition.name, position }];
     });
+  }
+
+  /** Where each partition stands, also those of which no epoch has taken anything yet. */
+  positions(): readonly { readonly name: string; readonly position: number }[] {
+    return this.reader.partitions.map(({ name }, index) => ({
+      name,
+      position: this.committed.get(index) ?? this.clockOf(index).initial,
+    }));
   }
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
@@ -96,7 +148,7 @@ export class SourceRun {
     if (this.operator.node.eventTime === undefined || this.reader.peek === undefined) return;
     for (const [index, partition] of this.reader.partitions.entries()) {
       this.clockOf(index);
-      if (partition.done) continue;
+      if (partition.done || this.clockOf(index).greatest !== undefined) continue;
       const chunk = await this.reader.peek(index);
       if (chunk === undefined) continue;
       const table = deltaTable(`${this.operator.node.id}$peek`);
@@ -125,8 +177,14 @@ export class SourceRun {
     } catch (error) {
       throw asSourceError(this.name, error);
     } finally {
-      for (const chunk of chunks) chunk.release();
+      if (this.keeper === undefined) for (const chunk of chunks) chunk.release();
     }
+  }
+
+  /** The epoch of these chunks, which are decoded, is committed. */
+  async keep(chunks: readonly Chunk[], epoch: number, clock: bigint): Promise<void> {
+    const names = this.reader.partitions.map(({ name }) => name);
+    await this.keeper?.keep(chunks, names, epoch, clock);
   }
 
   /**
@@ -154,6 +212,7 @@ export class SourceRun {
     for (const chunk of chunks) {
       this.clockOf(chunk.partition).activeAt = now;
       this.committed.set(chunk.partition, chunk.to);
+      if (chunk.ordinal !== undefined) this.ordinals.set(chunk.partition, chunk.ordinal);
     }
     const ended = this.reader.partitions.every((_, index) => this.finished(index));
     const reached = ended ? END_OF_TIME : this.slowest(now)?.watermark;
@@ -220,6 +279,7 @@ export class SourceRun {
       rows: this.counts.rows,
       late: this.counts.late,
       deadLetters: this.counts.dead,
+      skipped: this.counts.skipped,
       firstReason: this.counts.firstReason,
       done: this.reader.partitions.reduce((sum, partition) => sum + partition.position, 0),
       total,

@@ -1,8 +1,6 @@
 import { ident, join, sql, type Sql } from '../base/sql.ts';
 import type { Session } from './session.ts';
 
-/** Smaller tables are written whole: that costs less than to know what changed of them. */
-const SMALL_ROWS = 20_000;
 /** As many segments, or as many rows in them for each that lives, and the table is written whole again. */
 const MOST_SEGMENTS = 64;
 const MOST_ROWS_FOR_ONE = 2;
@@ -28,7 +26,7 @@ export interface PinnedTable {
  * What a state table gained and lost since the last checkpoint, so that a checkpoint costs what changed:
  *
  * - Rows that were appended are those from a row number on: DuckDB numbers a table's rows in the order in which they come, and
- *   deleting leaves gaps. (It numbers them anew when it checkpoints a database, which nothing asks of the one in memory.)
+ *   deleting leaves gaps. (It numbers them anew when it checkpoints a database: `Duck.open` keeps it from doing so.)
  * - Rows that a MERGE touched are copied as they are after it; the last copy of a key counts.
  * - Deletes are conditions, which hold for the rows of earlier checkpoints as they did for the table's, or values of keys.
  */
@@ -40,7 +38,8 @@ export class StateJournal {
   /** Whether changes are noted; else the next checkpoint writes all. */
   private noting = false;
   private dirty = true;
-  private next = 0;
+  /** The number of the row that comes next. */
+  next = 0;
   private mark = 0;
   private conditions: string[] = [];
   private generation = 0;
@@ -78,11 +77,12 @@ export class StateJournal {
     if (rows > 0) this.dirty = true;
   }
 
-  restored(rows: number): void {
-    this.next = rows;
-    this.mark = rows;
+  /** `next`: the row number after the last; restoring may have left gaps. */
+  restored(rows: number, next: number): void {
+    this.next = next;
+    this.mark = next;
     this.dirty = false;
-    this.noting = rows > SMALL_ROWS;
+    this.noting = rows > this.session.journalFrom;
   }
 
   /** How the last checkpoint has the table. */
@@ -123,7 +123,8 @@ export class StateJournal {
   pin(table: Sql, rows: number): PinnedTable {
     const appended = this.next - this.mark;
     const crowded =
-      this.segments >= MOST_SEGMENTS || this.segmentRows + appended > MOST_ROWS_FOR_ONE * rows + SMALL_ROWS;
+      this.segments >= MOST_SEGMENTS ||
+      this.segmentRows + appended > MOST_ROWS_FOR_ONE * rows + this.session.journalFrom;
     const whole = !this.noting || crowded;
     const pinned: PinnedTable = {
       table,
@@ -140,7 +141,7 @@ export class StateJournal {
     this.copies = false;
     this.generation++;
     this.dirty = false;
-    this.noting = rows > SMALL_ROWS;
+    this.noting = rows > this.session.journalFrom;
     return pinned;
   }
 

@@ -14,6 +14,13 @@ export interface StateTableShape {
   readonly key?: readonly string[];
 }
 
+/** The content of a state table under another name. `next`: the number of the row that would come next. */
+export interface StashedTable {
+  readonly name: Sql;
+  readonly rows: number;
+  readonly next: number;
+}
+
 /**
  * A state table: all that changes it goes through here, so that it knows what a checkpoint has to write of it. Rows that
  * are cut are deleted, and the table is written anew when more of it is dead than alive, so a row is copied at most once
@@ -25,6 +32,7 @@ export class StateTable {
   readonly label: string;
   private readonly session: Session;
   private readonly account: string;
+  private readonly schema: string;
   private readonly shape: StateTableShape;
   private readonly journal: StateJournal;
   rows = 0;
@@ -34,6 +42,7 @@ export class StateTable {
     this.session = session;
     this.account = account;
     this.label = label;
+    this.schema = schema;
     this.name = ident(schema, label);
     this.shape = shape;
     this.journal = new StateJournal(session, account, label, shape.key);
@@ -106,6 +115,21 @@ export class StateTable {
     return this.gone(sql`DELETE FROM ${this.name} WHERE ${condition}`);
   }
 
+  /** Moves what it holds out of the way of a table of the same name. */
+  async stash(): Promise<StashedTable> {
+    const name = `${this.label}$stashed`;
+    await this.run(sql`ALTER TABLE ${this.name} RENAME TO ${ident(name)}`);
+    return { name: ident(this.schema, name), rows: this.rows, next: this.journal.next };
+  }
+
+  /** It becomes what another one has stashed. */
+  async adopt({ name, rows, next }: StashedTable): Promise<void> {
+    await this.run(sql`DROP TABLE ${this.name}`);
+    await this.run(sql`ALTER TABLE ${name} RENAME TO ${ident(this.label)}`);
+    this.rows = rows;
+    this.journal.rewritten(next);
+  }
+
   /** What a checkpoint has to write, as the table is now; from here on changes count anew. Called between two epochs. */
   pin(): PinnedTable {
     return this.journal.pin(this.name, this.rows);
@@ -116,12 +140,17 @@ export class StateTable {
     this.journal.pruned();
   }
 
-  /** It is as a checkpoint has it, whose segments have so many rows. */
-  restored(rows: number, segments: number, segmentRows: number): void {
-    this.rows = rows;
+  /** It is as a checkpoint has it, whose segments have so many rows. `next`: the row number after its last. */
+  restored(table: {
+    readonly rows: number;
+    readonly next: number;
+    readonly segments: number;
+    readonly segmentRows: number;
+  }): void {
+    this.rows = table.rows;
     this.dead = 0;
-    this.journal.restored(rows);
-    this.journal.written(segments, segmentRows);
+    this.journal.restored(table.rows, table.next);
+    this.journal.written(table.segments, table.segmentRows);
   }
 
   /** What was pinned is written: the table is that many segments now, with so many rows. */

@@ -1,6 +1,7 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
+import { tokenize } from '../parser/tokens.ts';
 import type { MappedText } from '../parser/statements.ts';
 import type { TableNode } from '../planner/plan-sources.ts';
 import type { Capture, TableChange, TableService } from '../planner/table-service.ts';
@@ -30,6 +31,7 @@ const notesOf = (name: string): string => `$touched ${name}`;
  */
 export class Tables implements TableService {
   private readonly connection: DuckConnection;
+  private readonly opening: TableChange[] = [];
   private readonly states = new Map<string, TableState>();
 
   private constructor(connection: DuckConnection) {
@@ -96,7 +98,26 @@ export class Tables implements TableService {
     }
   }
 
-  async change({ table, sql: text, capture }: TableChange): Promise<void> {
+  /** What the file says to do with the tables at its start, as text. */
+  get scripted(): readonly string[] {
+    return this.opening.map(({ sql: text }) => statementText(text));
+  }
+
+  /** Does what the file says and an earlier run of it did not do, as it did `done`. What it did. */
+  async catchUp(done: readonly string[]): Promise<readonly string[]> {
+    const known = [...done];
+    const news = this.opening.filter(({ sql: text }) => {
+      const at = known.indexOf(statementText(text));
+      if (at !== -1) known.splice(at, 1);
+      return at === -1;
+    });
+    if (news.length > 0) await this.apply(news);
+    return news.map(({ sql: text }) => statementText(text));
+  }
+
+  async change(change: TableChange): Promise<void> {
+    if (this.state(change.table).fresh) this.opening.push(change);
+    const { table, sql: text, capture } = change;
     const state = this.state(table);
     await this.guarded(text, async () => {
       if (state.fresh) {
@@ -132,6 +153,21 @@ export class Tables implements TableService {
     }
   }
 
+  /** Where a run goes on: the tables hold what the results have of them, whatever the file says to do with them at its start. */
+  async refill(): Promise<void> {
+    const all = [...this.states];
+    // Deleted and inserted in one transaction, a key would be there twice to DuckDB.
+    for (const [name] of all.toReversed()) await this.connection.run(sql`DELETE FROM ${ident('tables', name)}`);
+    for (const [name, state] of all) {
+      const columns = names(state.columns);
+      await this.connection.run(
+        sql`INSERT INTO ${ident('tables', name)} (${columns}) SELECT ${columns} FROM ${ident('res', 'main', name)}`,
+      );
+      state.fresh = false;
+    }
+    await this.settle();
+  }
+
   /** The epoch has its deltas: changes count anew. */
   async settle(): Promise<void> {
     for (const [name, state] of this.states) {
@@ -155,6 +191,12 @@ export class Tables implements TableService {
     }
   }
 }
+
+/** A statement however it is spaced and commented. */
+const statementText = ({ text }: MappedText): string =>
+  tokenize(text)
+    .map((token) => token.text)
+    .join(' ');
 
 const names = (columns: readonly Column[]): Sql => join(columns.map(({ name }) => ident(name)));
 

@@ -8,6 +8,8 @@ import type { ChangeSide, ComputedColumn, EventTime, SourceNode } from './plan-s
 export interface ChangingSource {
   readonly connector: string;
   readonly plan: SourcePlan;
+  readonly reads: string;
+  readonly retainMs: number | undefined;
   readonly changes: ChangeFormat;
   readonly primaryKey: readonly string[];
   /** All that the user sees, in the order of the declaration. */

@@ -53,6 +53,7 @@ export async function planSelect(
     name: 'query',
     connector: 'print',
     plan,
+    writes: '',
     node: relational.node,
     columns: plain,
     changelog: false,

@@ -1,5 +1,5 @@
 import { StreamsqlError } from '../base/errors.ts';
-import { checkOptions } from '../base/options.ts';
+import { checkOptions, identityOf } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import type { CreateSink, CreateSource, InsertInto, Name, Query } from '../parser/statements.ts';
 import { wordFor, type DeclaredSink } from './catalog.ts';
@@ -62,6 +62,12 @@ export async function insertInto(planning: Planning, statement: InsertInto): Pro
 }
 
 async function flow(planning: Planning, sink: DeclaredSink, query: Query, at: Name): Promise<void> {
+  if (planning.catalog.targets.some(({ name }) => name === sink.name)) {
+    throw new StreamsqlError('UNSUPPORTED', `rows flow into the sink ${sink.name} already`, {
+      span: at.span,
+      hint: 'write one query with UNION ALL, or another sink',
+    });
+  }
   const { relational } = await planning.queries.plan(query);
   if (sink.columns.length > 0 && sink.columns.length !== relational.columns.length) {
     throw new StreamsqlError(
@@ -91,6 +97,7 @@ async function flow(planning: Planning, sink: DeclaredSink, query: Query, at: Na
     name: sink.name,
     connector: sink.connector.name,
     plan,
+    writes: identityOf(options, sink.connector.options),
     node: relational.node,
     columns,
     changelog,

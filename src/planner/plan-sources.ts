@@ -7,6 +7,10 @@ export interface SourceNode extends NodeCommon {
   readonly name: string;
   readonly connector: string;
   readonly plan: SourcePlan;
+  /** The options that say what it reads. */
+  readonly reads: string;
+  /** How long its raw records are kept, ms. */
+  readonly retainMs: number | undefined;
   readonly physical: readonly Column[];
   readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];

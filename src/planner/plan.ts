@@ -45,6 +45,8 @@ export interface SinkTarget {
   readonly name: string;
   readonly connector: string;
   readonly plan: SinkPlan;
+  /** The options that say what it writes, and where. */
+  readonly writes: string;
   readonly node: PlanNode;
   /** As the sink has them, without the `op` of a changelog. */
   readonly columns: readonly Column[];

@@ -35,7 +35,7 @@ export async function showAnswer(
       if (value === undefined) {
         throw new StreamsqlError('CATALOG', `there is no setting ${name}`, {
           span: statement.name?.span,
-          hint: 'SHOW takes TABLES, SOURCES, VIEWS, SINKS, CREATE name, timezone, batch_interval, max_batch_rows',
+          hint: 'SHOW takes TABLES, SOURCES, VIEWS, SINKS, CREATE name, timezone, batch_interval, max_batch_rows, checkpoint_interval',
         });
       }
       return { columns: text(name), rows: [[value]] };

@@ -1,5 +1,5 @@
 import { StreamsqlError, type Span } from '../base/errors.ts';
-import { checkOptions, nearest, type Option } from '../base/options.ts';
+import { checkOptions, identityOf, nearest, type Option } from '../base/options.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { ColumnDefinition, CreateSource, MappedText, Name } from '../parser/statements.ts';
@@ -10,6 +10,7 @@ import { newDemand, refuse } from './context.ts';
 import { keyColumns, planChanges, refuseKey } from './changes.ts';
 import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
 import type { ChangelogNode, SourceNode } from './plan-sources.ts';
+import { retention, SOURCE_OPTIONS } from './retain.ts';
 import { parseExpression } from './source-expression.ts';
 import type { SqlService } from './sql-service.ts';
 import { withoutFlinkNames } from './upsert-kafka.ts';
@@ -30,7 +31,8 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     host.connectors.sourceNames,
     'source',
   );
-  const values = checkOptions(options, connector.options, `the ${connector.name} source`, statement.name.span);
+  const specs = { ...connector.options, ...SOURCE_OPTIONS };
+  const values = checkOptions(options, specs, `the ${connector.name} source`, statement.name.span);
   const declared = await physicalColumns(host.service, statement.columns);
   const computedDefinitions = statement.columns.filter((column) => column.kind === 'computed');
   const primaryKey = keyColumns(statement, declared);
@@ -47,6 +49,8 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     cwd: host.cwd,
     stem: host.stem,
   });
+  const reads = identityOf(values, specs);
+  const retainMs = retention(values, options, plan);
   for (const column of computedDefinitions) await checkComputed(host, column.expression);
   const physical =
     plan.computesColumns === true ? await generatedColumns(host.service, computedDefinitions) : plan.columns;
@@ -64,6 +68,8 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     return planChanges(host.service, statement, {
       connector: connector.name,
       plan,
+      reads,
+      retainMs,
       changes: plan.changes,
       primaryKey,
       columns: visible,
@@ -79,7 +85,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   await host.service.declare(id, columns);
   return {
     kind: 'source', id, name: statement.name.text, connector: connector.name, columns, appendOnly: true,
-    demand: newDemand(), plan, physical,
+    demand: newDemand(), plan, reads, retainMs, physical,
     computed: plan.computesColumns === true ? [] : computedDefinitions.map((column) => ({
       name: column.name.text,
       expression: column.expression.text,

@@ -1,4 +1,4 @@
-import type { Chunk, PartitionState, SourceContext, SourceReader } from '../base/connector.ts';
+import type { Chunk, PartitionState, PollRequest, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import { sql } from '../base/sql.ts';
 import { rowsQuery, type Feed } from './feed-rows.ts';
@@ -21,9 +21,10 @@ export class FeedReader implements SourceReader {
     this.context = context;
     this.turnstile = turnstile;
     const last = feed.records.reduce((high, { partition }) => Math.max(high, partition), 0);
-    this.states = Array.from({ length: last + 1 }, (_, i) => ({
-      name: `${feed.name}-${i}`, position: 0, end: 0, done: false,
-    })); // prettier-ignore
+    this.states = Array.from({ length: last + 1 }, (_, i) => {
+      const position = context.resume?.partitions[i]?.position ?? 0;
+      return { name: `${feed.name}-${i}`, position, end: position, done: false };
+    });
   }
 
   get partitions(): readonly PartitionState[] {
@@ -51,8 +52,19 @@ export class FeedReader implements SourceReader {
     }
   }
 
-  poll(): Promise<readonly Chunk[]> {
-    return this.turnstile.wait();
+  /** What was read once is there to be read again; what is new comes when it is let pass. */
+  poll({ upTo }: PollRequest): Promise<readonly Chunk[]> {
+    return upTo === undefined ? this.turnstile.wait() : this.prepare([...upTo].flatMap(([i, to]) => this.upTo(i, to)));
+  }
+
+  private upTo(partition: number, to: number): readonly Delivery[] {
+    const from = this.states[partition]?.position ?? 0;
+    let position = 0;
+    return this.feed.records.filter((delivery) => {
+      if (delivery.partition !== partition) return false;
+      const at = isRecord(delivery) ? position++ : position;
+      return at >= from && at < to;
+    });
   }
 
   /** The records as chunks, for the poll that waits at the turnstile. */
@@ -74,7 +86,7 @@ export class FeedReader implements SourceReader {
   private async chunk(partition: number, run: readonly Delivery[]): Promise<Chunk> {
     const state = this.states[partition];
     if (state === undefined) throw new StreamsqlError('INTERNAL', `no partition ${partition}`);
-    const records = run.filter(({ record }) => record.kind === 'row' || record.line.trim() !== '').length;
+    const records = run.filter(isRecord).length;
     const from = state.position;
     state.position += records;
     state.end = state.position;
@@ -100,6 +112,9 @@ export class FeedReader implements SourceReader {
     return Promise.resolve();
   }
 }
+
+/** A blank line is none. */
+const isRecord = ({ record }: Delivery): boolean => record.kind === 'row' || record.line.trim() !== '';
 
 /** A chunk's body is of one kind: stretches of records that are. */
 function sameKind(records: readonly Delivery[]): readonly (readonly Delivery[])[] {

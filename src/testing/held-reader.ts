@@ -21,7 +21,7 @@ export class HeldReader implements SourceReader {
   }
 
   poll(request: PollRequest): Promise<readonly Chunk[]> {
-    return this.released ? this.inner.poll(request) : this.turnstile.wait();
+    return this.released || request.upTo !== undefined ? this.inner.poll(request) : this.turnstile.wait();
   }
 
   end(): void {

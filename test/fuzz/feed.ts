@@ -1,15 +1,20 @@
-import type { Chunk, PartitionState, SourceReader } from '../../src/base/connector.ts';
+import type { Chunk, PartitionState, PollRequest, SourceReader, SourceResume } from '../../src/base/connector.ts';
 import { raw, sql } from '../../src/base/sql.ts';
 import { Turnstile } from '../../src/testing/turnstile.ts';
 import { cells, instant, type Row } from './data.ts';
 
-/** Hands a source's rows over when it is told to. */
+/** Hands a source's rows over when it is told to; `all` that it will ever hand over, so that it can read them again. */
 export class FedReader implements SourceReader {
   readonly turnstile = new Turnstile();
+  private readonly all: readonly Row[];
   private readonly states: { name: string; position: number; end: number; done: boolean }[];
 
-  constructor(partitions: number) {
-    this.states = Array.from({ length: partitions }, (_, i) => ({ name: String(i), position: 0, end: 0, done: false }));
+  constructor(partitions: number, all: readonly Row[], resume?: SourceResume) {
+    this.all = all;
+    this.states = Array.from({ length: partitions }, (_, i) => {
+      const position = resume?.partitions[i]?.position ?? 0;
+      return { name: String(i), position, end: position, done: false };
+    });
   }
 
   get partitions(): readonly PartitionState[] {
@@ -20,13 +25,14 @@ export class FedReader implements SourceReader {
     return Promise.resolve();
   }
 
-  poll(): Promise<readonly Chunk[]> {
-    return this.turnstile.wait();
+  poll({ upTo }: PollRequest): Promise<readonly Chunk[]> {
+    if (upTo === undefined) return this.turnstile.wait();
+    const chunks = this.states.flatMap(({ position }, partition) => this.chunk(of(partition, this.all).slice(position, upTo.get(partition) ?? 0), partition)); // prettier-ignore
+    return Promise.resolve(chunks);
   }
 
   give(rows: readonly Row[]): void {
-    const chunks = this.states.flatMap((_, partition) => this.chunk(rows.filter((row) => row.partition === partition), partition)); // prettier-ignore
-    this.turnstile.pass(chunks);
+    this.turnstile.pass(this.states.flatMap((_, partition) => this.chunk(of(partition, rows), partition)));
   }
 
   private chunk(rows: readonly Row[], partition: number): readonly Chunk[] {
@@ -50,3 +56,6 @@ export class FedReader implements SourceReader {
     return Promise.resolve();
   }
 }
+
+const of = (partition: number, rows: readonly Row[]): readonly Row[] =>
+  rows.filter((row) => row.partition === partition);

@@ -78,8 +78,9 @@ class GroupRun {
     this.oracle = oracle;
     const engine = await timed('open', open({ threads: 1 }, {
       pollAll: true,
-      openReader: (source) => {
-        const reader = new FedReader(data.partitions[source.name] ?? 1);
+      openReader: (source, { resume }) => {
+        const rows = data.steps.flatMap((step) => (step.kind === 'feed' ? (step.rows[source.name] ?? []) : []));
+        const reader = new FedReader(data.partitions[source.name] ?? 1, rows, resume);
         this.readers.set(source.name, reader);
         return reader;
       },

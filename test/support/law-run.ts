@@ -1,4 +1,4 @@
-import type { Chunk, PartitionState, SourceReader } from '../../src/base/connector.ts';
+import type { Chunk, PartitionState, PollRequest, SourceReader, SourceResume } from '../../src/base/connector.ts';
 import { raw, sql } from '../../src/base/sql.ts';
 import { open } from '../../src/engine.ts';
 import { Duck } from '../../src/exec/duck.ts';
@@ -57,8 +57,8 @@ export async function feedAndCheck(run: LawRun): Promise<readonly string[]> {
   const engine = await open({}, {
     pollAll: true,
     ...(run.clock === undefined ? {} : { now: () => now }),
-    openReader: (source) => {
-      const reader = new FedReader(source.name === 'a' ? sources.a : sources.b);
+    openReader: (source, { resume }) => {
+      const reader = new FedReader(source.name === 'a' ? sources.a : sources.b, resume);
       readers.set(source.name, reader);
       return reader;
     },
@@ -210,9 +210,12 @@ class FedReader implements SourceReader {
   readonly turnstile = new Turnstile();
   private readonly states: { name: string; position: number; end: number; done: boolean }[];
 
-  constructor(epochs: readonly (readonly Row[])[]) {
+  constructor(epochs: readonly (readonly Row[])[], resume?: SourceResume) {
     this.epochs = epochs;
-    this.states = [0, 1, 2].map((i) => ({ name: String(i), position: 0, end: 0, done: false }));
+    this.states = [0, 1, 2].map((i) => {
+      const position = resume?.partitions[i]?.position ?? 0;
+      return { name: String(i), position, end: position, done: false };
+    });
   }
 
   get partitions(): readonly PartitionState[] {
@@ -223,12 +226,19 @@ class FedReader implements SourceReader {
     return Promise.resolve();
   }
 
-  poll(): Promise<readonly Chunk[]> {
-    return this.turnstile.wait();
+  poll({ upTo }: PollRequest): Promise<readonly Chunk[]> {
+    if (upTo === undefined) return this.turnstile.wait();
+    const all = this.epochs.flat();
+    const again = all.filter(({ partition, offset }) => offset >= (this.states[partition]?.position ?? 0) && offset < (upTo.get(partition) ?? 0)); // prettier-ignore
+    return Promise.resolve(this.chunks(again));
   }
 
   give(epoch: number): void {
-    this.turnstile.pass(this.states.flatMap((state, partition) => this.chunk(state, (this.epochs[epoch] ?? []).filter((row) => row.partition === partition), partition))); // prettier-ignore
+    this.turnstile.pass(this.chunks(this.epochs[epoch] ?? []));
+  }
+
+  private chunks(rows: readonly Row[]): readonly Chunk[] {
+    return this.states.flatMap((state, partition) => this.chunk(state, rows.filter((row) => row.partition === partition), partition)); // prettier-ignore
   }
 
   private chunk(state: { position: number; end: number }, rows: readonly Row[], partition: number): readonly Chunk[] {

@@ -16,6 +16,10 @@ export interface ByteStream {
   read(position: number, into: Buffer): Promise<number>;
   /** The tail of what was read last, which is to come again. */
   keep(tail: Buffer): void;
+  /** Whether nothing follows `position`, up to which all was read. */
+  ended(position: number): boolean;
+  /** Lets the bytes from `from`, where the last read ended, to `to` be; where it got, which is before `to` only at the end. */
+  skip(from: number, to: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -31,6 +35,13 @@ export async function openStream(file: FoundFile, compression: Compression): Pro
   }
   await handle.close();
   return new GzipStream(file);
+}
+
+/** Its bytes, where those are what is read. */
+export async function plainSize(file: FoundFile, compression: Compression): Promise<number | undefined> {
+  const stream = await openStream(file, compression);
+  await stream.close();
+  return stream.size;
 }
 
 async function isGzip(handle: FileHandle): Promise<boolean> {
@@ -68,6 +79,14 @@ class PlainStream implements ByteStream {
     // It can be read again where it stands.
   }
 
+  ended(position: number): boolean {
+    return position >= this.size;
+  }
+
+  skip(_from: number, to: number): Promise<number> {
+    return Promise.resolve(Math.min(to, this.size));
+  }
+
   close(): Promise<void> {
     return this.handle.close();
   }
@@ -80,6 +99,7 @@ class GzipStream implements ByteStream {
   private readonly inflated: AsyncIterator<Buffer>;
   /** Decompressed, not yet handed out. */
   private pending: Buffer = Buffer.alloc(0);
+  private exhausted = false;
 
   constructor(file: FoundFile) {
     this.file = file;
@@ -94,17 +114,41 @@ class GzipStream implements ByteStream {
     return about(this.file, async () => {
       let filled = 0;
       while (filled < into.length) {
-        if (this.pending.length === 0) {
-          const next = await this.inflated.next();
-          if (next.done === true) break;
-          this.pending = next.value;
-        }
+        if (!(await this.fill())) break;
         const copied = this.pending.copy(into, filled);
         this.pending = this.pending.subarray(copied);
         filled += copied;
       }
+      // So that the end is known together with the last bytes.
+      await this.fill();
       return filled;
     });
+  }
+
+  ended(): boolean {
+    return this.exhausted && this.pending.length === 0;
+  }
+
+  skip(from: number, to: number): Promise<number> {
+    return about(this.file, async () => {
+      let at = from;
+      while (at < to && (await this.fill())) {
+        const skipped = Math.min(to - at, this.pending.length);
+        this.pending = this.pending.subarray(skipped);
+        at += skipped;
+      }
+      return at;
+    });
+  }
+
+  /** Whether there is something pending, or was something left to become it. */
+  private async fill(): Promise<boolean> {
+    while (this.pending.length === 0 && !this.exhausted) {
+      const next = await this.inflated.next();
+      if (next.done === true) this.exhausted = true;
+      else this.pending = next.value;
+    }
+    return this.pending.length > 0;
   }
 
   keep(tail: Buffer): void {

@@ -1,11 +1,10 @@
-import { stat } from 'node:fs/promises';
 import type { Chunk, PartitionState, PollRequest, SourceReader } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
-import type { FoundFile } from './glob.ts';
+import type { ListedFile } from './listed-files.ts';
 import { FilePartition, type Shared } from './partition.ts';
 
-/** Reads files of JSON lines or CSV, each a partition. `find` names them, at `open`. */
-export function bytesReader(find: () => Promise<readonly FoundFile[]>, shared: Shared): SourceReader {
+/** Reads files of JSON lines or CSV, each a partition. `list` names them, at `open`. */
+export function bytesReader(list: () => Promise<readonly ListedFile[]>, shared: Shared): SourceReader {
   const partitions: FilePartition[] = [];
   const at = (index: number): FilePartition => {
     const found = partitions[index];
@@ -15,19 +14,19 @@ export function bytesReader(find: () => Promise<readonly FoundFile[]>, shared: S
   return {
     partitions: partitions satisfies readonly PartitionState[],
     async open(): Promise<void> {
-      for (const [index, file] of (await find()).entries()) {
-        const { size } = await stat(file.path);
-        partitions.push(new FilePartition(file, index, size, shared));
+      for (const [index, listed] of (await list()).entries()) {
+        partitions.push(await FilePartition.at(listed, index, shared));
       }
     },
-    async poll({ partitions: allowed, maxRecords }: PollRequest): Promise<readonly Chunk[]> {
+    async poll({ partitions: allowed, maxRecords, upTo }: PollRequest): Promise<readonly Chunk[]> {
       const chunks: Chunk[] = [];
       let left = maxRecords;
       for (const [index, each] of partitions.entries()) {
         if (allowed !== 'all' && !allowed.has(index)) continue;
+        const stop = upTo === undefined ? Infinity : (upTo.get(index) ?? 0);
         // A small remainder is not worth files of its own.
-        while (!each.done && left > maxRecords / 4) {
-          const next = await each.next(left);
+        while (!each.isRead(stop) && left > maxRecords / 4) {
+          const next = await each.next(left, stop);
           chunks.push(...next);
           left -= next.reduce((sum, { records }) => sum + records, 0);
           if (next.length === 0) break;

@@ -1,3 +1,4 @@
+import type { Check } from '../../base/crc32.ts';
 import { csvFields, withoutLineEnd, type CsvQuoting } from '../../base/csv.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import { sameName } from '../../base/schema.ts';
@@ -12,19 +13,19 @@ const MOST_READ = 1 << 24;
 
 /**
  * Reads the header: the declared column for each column of the file (undefined where none is), and where the header
- * ends. Throws SOURCE where a declared column is missing. An empty file has no header and needs none.
+ * ends, and the check of its bytes. Throws SOURCE where a declared column is missing. An empty file has no header and needs none.
  */
 export async function headerOf(
   stream: ByteStream,
   at: number,
   window: Window,
   csv: { readonly file: FoundFile; readonly columns: readonly string[]; readonly quoting: CsvQuoting },
-): Promise<{ readonly header: readonly (string | undefined)[]; readonly end: number }> {
+): Promise<{ readonly header: readonly (string | undefined)[]; readonly end: number; readonly check: Check }> {
   for (let size = FIRST_READ; ; size *= 2) {
     const buffer = window.take(size);
     const bytes = buffer.subarray(0, await stream.read(at, buffer));
     const last = bytes.length < size;
-    const { records, end } = cutCsv(bytes, last, 1, csv.quoting);
+    const { records, end, rest } = cutCsv(bytes, last, 1, csv.quoting);
     if (records === 0 && !last && size < MOST_READ) {
       stream.keep(bytes);
       continue;
@@ -37,7 +38,7 @@ export async function headerOf(
     const names = records === 0 ? csv.columns : fields.map(({ text }) => text);
     const header = match(names, csv);
     stream.keep(bytes.subarray(end));
-    return { header, end: at + end };
+    return { header, end: at + end, check: rest };
   }
 }
 

@@ -2,6 +2,7 @@ import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/
 import { StreamsqlError } from '../../base/errors.ts';
 import { bytesReader } from './bytes-reader.ts';
 import { findFiles } from './glob.ts';
+import { knownPaths, listFiles, type ListedFile } from './listed-files.ts';
 import { FILE_OPTIONS, fileSettings } from './options.ts';
 import { parquetReader } from './parquet-reader.ts';
 import { Window } from './partition.ts';
@@ -30,12 +31,15 @@ export function planFile(declaration: SourceDeclaration, longestRecord: number):
     changes: settings.changes,
     bounded: true,
     strict: settings.strict,
+    ...(settings.format.kind === 'parquet' && {
+      nothingToRetain: 'the records of Parquet files are Parquet already: keep the files',
+    }),
     open(context) {
-      const find = () => findFiles(settings.patterns, cwd, span);
-      if (settings.format.kind === 'parquet') return parquetReader(find, columns, context);
-      const { scratch, parallelism } = context;
+      const list = async (): Promise<readonly ListedFile[]> =>
+        listFiles(await findFiles(settings.patterns, cwd, span, knownPaths(context, cwd)), context, cwd);
+      if (settings.format.kind === 'parquet') return parquetReader(list, columns, context);
       const names = columns.map(({ name }) => name);
-      return bytesReader(find, { settings, columns: names, scratch, parallelism, window: new Window(), longestRecord });
+      return bytesReader(list, { settings, columns: names, context, window: new Window(), longestRecord });
     },
   };
 }

@@ -12,9 +12,15 @@ export interface FoundFile {
 
 /**
  * The files of a path, a glob or a list of them, each once, sorted by name. Throws FILE_MISSING for a part that names
- * none. `*` and `?` match within a name, `**` any folders; names that begin with a dot only where the pattern does.
+ * none, unless it stands for one of `known`, absolute paths that were there before. `*` and `?` match within a name, `**`
+ * any folders; names that begin with a dot only where the pattern does.
  */
-export async function findFiles(patterns: string, cwd: string, span: Span): Promise<readonly FoundFile[]> {
+export async function findFiles(
+  patterns: string,
+  cwd: string,
+  span: Span,
+  known: readonly string[] = [],
+): Promise<readonly FoundFile[]> {
   const parts = existsSync(resolve(cwd, patterns)) ? [patterns] : patterns.split(',').map((part) => part.trim());
   const found = new Map<string, FoundFile>();
   for (const part of parts.filter((one) => one !== '')) {
@@ -22,8 +28,10 @@ export async function findFiles(patterns: string, cwd: string, span: Span): Prom
       const hint = `name its files, such as ${join(part, '*.json')}`;
       throw new StreamsqlError('FILE_MISSING', `${part} is a folder, not a file`, { span, hint });
     }
-    const names = /[*?]/.test(part) ? await expand(part, cwd) : existing(part, cwd);
-    if (names.length === 0) throw await missing(part, cwd, span);
+    const isGlob = /[*?]/.test(part);
+    const names = isGlob ? await expand(part, cwd) : existing(part, cwd);
+    const wasThere = isGlob ? known.length > 0 : known.includes(resolve(cwd, part));
+    if (names.length === 0 && !wasThere) throw await missing(part, cwd, span);
     for (const name of names) found.set(resolve(cwd, name), { name, path: resolve(cwd, name) });
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

@@ -3,34 +3,43 @@ import { StreamsqlError } from '../../base/errors.ts';
 import { sameName, type Column } from '../../base/schema.ts';
 import { ident, join, sql, type Sql } from '../../base/sql.ts';
 import type { FoundFile } from './glob.ts';
+import { isFinished, passGone, passShorter, shorterFile, type ListedFile } from './listed-files.ts';
 import { missingColumn } from './missing-column.ts';
 
 /** A Parquet file as a partition: positions are rows, read by row groups where they are of the size that is wanted. */
 class ParquetPartition implements PartitionState {
   readonly name: string;
   readonly end: number;
-  position = 0;
+  position: number;
   private readonly file: FoundFile;
   private readonly index: number;
   private readonly given: readonly Column[];
   /** The rows at which row groups end, ascending. */
   private readonly groupEnds: readonly number[];
 
-  constructor(file: FoundFile, index: number, given: readonly Column[], groupEnds: readonly number[]) {
+  constructor(
+    { file, position }: Pick<ListedFile, 'file' | 'position'>,
+    index: number,
+    given: readonly Column[],
+    groupEnds: readonly number[],
+  ) {
     this.name = file.name;
     this.file = file;
     this.index = index;
+    this.position = position;
     this.given = given;
     this.groupEnds = groupEnds;
-    this.end = groupEnds.at(-1) ?? 0;
+    this.end = Math.max(groupEnds.at(-1) ?? 0, position);
   }
 
   get done(): boolean {
     return this.position >= this.end;
   }
 
-  next(most: number): Chunk {
-    const chunk = this.rows(this.position, this.stop(most));
+  /** About so many rows, none from `stop` on. */
+  next(most: number, stop: number): Chunk {
+    if (stop !== Infinity && stop > this.end) throw shorterFile(this.file, this.end, stop, 'row');
+    const chunk = this.rows(this.position, Math.min(stop, this.stop(most)));
     this.position = chunk.to;
     return chunk;
   }
@@ -61,9 +70,9 @@ class ParquetPartition implements PartitionState {
   }
 }
 
-/** Reads Parquet files. `find` names them, at `open`; what they hold, DuckDB is asked. */
+/** Reads Parquet files. `list` names them, at `open`; what they hold, DuckDB is asked. */
 export function parquetReader(
-  find: () => Promise<readonly FoundFile[]>,
+  list: () => Promise<readonly ListedFile[]>,
   columns: readonly Column[],
   context: SourceContext,
 ): SourceReader {
@@ -71,19 +80,19 @@ export function parquetReader(
   return {
     partitions: partitions satisfies readonly PartitionState[],
     async open(): Promise<void> {
-      for (const [index, file] of (await find()).entries()) {
-        const given = await describe(file, columns, context);
-        const ends = await groupEnds(file, context);
-        partitions.push(new ParquetPartition(file, index, given, ends));
+      for (const [index, listed] of (await list()).entries()) {
+        partitions.push(await openPartition(listed, index, columns, context));
       }
     },
-    poll({ partitions: allowed, maxRecords }: PollRequest): Promise<readonly Chunk[]> {
+    poll({ partitions: allowed, maxRecords, upTo }: PollRequest): Promise<readonly Chunk[]> {
       const chunks: Chunk[] = [];
       let left = maxRecords;
       for (const [index, each] of partitions.entries()) {
         if (left <= 0) break;
-        if (each.done || (allowed !== 'all' && !allowed.has(index))) continue;
-        const chunk = each.next(left);
+        const stop = upTo === undefined ? Infinity : (upTo.get(index) ?? 0);
+        if (each.position >= stop || (allowed !== 'all' && !allowed.has(index))) continue;
+        if (each.done && stop === Infinity) continue;
+        const chunk = each.next(left, stop);
         chunks.push(chunk);
         left -= chunk.records;
       }
@@ -91,10 +100,31 @@ export function parquetReader(
     },
     peek(index): Promise<Chunk | undefined> {
       const partition = partitions[index];
-      return Promise.resolve(partition === undefined || partition.end === 0 ? undefined : partition.rows(0, 1));
+      const hasBegun = partition === undefined || partition.position > 0 || partition.done;
+      return Promise.resolve(hasBegun ? undefined : partition.rows(0, 1));
     },
     close: () => Promise.resolve(),
   };
+}
+
+/** What was read to its end is not looked at again. Throws GAP where a file ends before the position. */
+async function openPartition(
+  listed: ListedFile,
+  index: number,
+  columns: readonly Column[],
+  context: SourceContext,
+): Promise<ParquetPartition> {
+  const { file, isThere, position } = listed;
+  if (isFinished(listed)) return new ParquetPartition(listed, index, [], []);
+  if (!isThere) {
+    passGone(listed, 'row', context);
+    return new ParquetPartition(listed, index, [], []);
+  }
+  const given = await describe(file, columns, context);
+  const ends = await groupEnds(file, context);
+  const rows = ends.at(-1) ?? 0;
+  if (rows < position) passShorter(listed, rows, 'row', context);
+  return new ParquetPartition(listed, index, given, ends);
 }
 
 const readParquet = (file: FoundFile): Sql => sql`read_parquet(${literalPath(file)}, file_row_number = true)`;

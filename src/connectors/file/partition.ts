@@ -1,15 +1,19 @@
+import { stat } from 'node:fs/promises';
 import type {
   Chunk,
   ChunkBody,
   CsvDialect,
   PartitionState,
   RejectedRecord,
-  ScratchPool,
+  SourceContext,
 } from '../../base/connector.ts';
-import { openStream, type ByteStream } from './byte-stream.ts';
+import { joinChecks, NO_BYTES, type Check } from '../../base/crc32.ts';
+import { checkOf, extendCheck } from '../check.ts';
+import { openStream, plainSize, type ByteStream } from './byte-stream.ts';
 import { cutCsv, cutLines, partition as partitionCut, type Cut } from './cut.ts';
 import { headerOf } from './csv-header.ts';
 import type { FoundFile } from './glob.ts';
+import { changedFile, isFinished, passGone, passShorter, shorterFile, type ListedFile } from './listed-files.ts';
 import type { FileSettings } from './options.ts';
 
 /** What the partitions of one source share. */
@@ -17,8 +21,7 @@ export interface Shared {
   readonly settings: FileSettings;
   /** Names of the declared columns. */
   readonly columns: readonly string[];
-  readonly scratch: ScratchPool;
-  readonly parallelism: number;
+  readonly context: Pick<SourceContext, 'scratch' | 'parallelism' | 'resume' | 'skipped'>;
   readonly window: Window;
   /** A longer record is a dead letter, bytes. */
   readonly longestRecord: number;
@@ -38,51 +41,106 @@ const LEAST_READ = 1 << 16;
 const MOST_READ = 1 << 26;
 const KEPT_OF_OVERLONG = 1 << 16;
 const LF = 10;
+const CR = 13;
+
+/** A stretch of a file that becomes a chunk. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  /** The ordinal of its first record, and of the one after its last. */
+  readonly first: number;
+  readonly next: number;
+  readonly records: number;
+  readonly check: Check;
+}
 
 /** One file of JSON lines or CSV, read forwards. */
 export class FilePartition implements PartitionState {
   readonly name: string;
-  position = 0;
+  position: number;
   end: number | undefined;
   done: boolean;
+  private readonly listed: ListedFile;
   private readonly file: FoundFile;
   private readonly index: number;
   private readonly shared: Shared;
   private stream: ByteStream | undefined;
   /** Where the bytes to be read next begin; `position` stays 0 until the first record, before BOM and header. */
   private at = 0;
-  private ordinal = 0;
+  /** Of the bytes before `at` that no chunk has claimed: BOM and header are the first one's. */
+  private before: Check = NO_BYTES;
+  private ordinal: number;
   private bytesPerRecord = 200;
   private dialect: CsvDialect | undefined;
 
-  constructor(file: FoundFile, index: number, size: number, shared: Shared) {
-    this.name = file.name;
-    this.file = file;
+  private constructor(listed: ListedFile, index: number, shared: Shared) {
+    this.name = listed.file.name;
+    this.listed = listed;
+    this.file = listed.file;
     this.index = index;
     this.shared = shared;
-    this.end = size === 0 ? 0 : undefined;
-    this.done = size === 0;
+    this.position = listed.position;
+    this.ordinal = listed.ordinal;
+    this.end = listed.end;
+    this.done = false;
   }
 
-  /** The next records, about `most` of them; [] only at the end. Chunks may hold nothing but rejected records. */
-  async next(most: number): Promise<readonly Chunk[]> {
-    const stream = await this.begin();
-    let size = clamp(most * this.bytesPerRecord * 1.1, LEAST_READ, MOST_READ);
+  /** Looks at the file, but reads nothing of it yet. Throws GAP where it ends before the position. */
+  static async at(listed: ListedFile, index: number, shared: Shared): Promise<FilePartition> {
+    const made = new FilePartition(listed, index, shared);
+    if (await made.isOver()) made.finish();
+    return made;
+  }
+
+  private async isOver(): Promise<boolean> {
+    const { listed, shared } = this;
+    if (!listed.isThere) {
+      if (!isFinished(listed)) passGone(listed, 'byte', shared.context);
+      return true;
+    }
+    if (listed.position === 0) return (await stat(this.file.path)).size === 0;
+    const size = await plainSize(this.file, shared.settings.compression);
+    // Whether more was appended to a compressed file could only be told by reading all of it.
+    if (size === undefined) return isFinished(listed);
+    if (size < listed.position) passShorter(listed, size, 'byte', shared.context);
+    return size <= listed.position;
+  }
+
+  /** Nothing is left of it before `stop`, which it is known to have reached once. */
+  isRead(stop: number): boolean {
+    return this.position >= stop || (this.done && stop === Infinity);
+  }
+
+  /**
+   * The next records, about `most` of them, none beyond `stop`, where one ends; [] only at the end. Chunks may hold
+   * nothing but rejected records.
+   */
+  async next(most: number, stop = Infinity): Promise<readonly Chunk[]> {
+    const stream = this.done ? undefined : await this.begin();
+    if (stream === undefined || this.done) {
+      if (stop === Infinity) return [];
+      throw shorterFile(this.file, this.position, stop, 'byte');
+    }
+    if (this.at > stop) throw changedFile(this.file, stop);
+    const { longestRecord } = this.shared;
+    let size = Math.min(clamp(most * this.bytesPerRecord * 1.1, LEAST_READ, MOST_READ), longestRecord);
     for (;;) {
-      const window = this.shared.window.take(size);
+      const window = this.shared.window.take(Math.min(size, stop - this.at));
       const read = await stream.read(this.at, window);
       const bytes = window.subarray(0, read);
-      const last = read < size || this.at + read === stream.size;
+      const [to, ended] = [this.at + read, stream.ended(this.at + read)];
+      if (ended && stop !== Infinity && to < stop) throw shorterFile(this.file, to, stop, 'byte');
+      const last = ended || to === stop;
       const cut = this.cut(bytes, last, most);
       if (cut.end > 0 || last) {
         const chunks = await this.hand(cut, bytes);
         stream.keep(bytes.subarray(cut.end));
-        await this.advance(cut, last && cut.end === read);
+        await this.advance(cut, ended && cut.end === read);
         return chunks;
       }
-      if (size >= this.shared.longestRecord) return [await this.rejectOverlong(stream, bytes)];
+      if (size >= longestRecord) return [await this.rejectOverlong(stream, bytes)];
       stream.keep(bytes);
-      size = Math.min(2 * size, this.shared.longestRecord);
+      size = Math.min(2 * size, longestRecord);
     }
   }
 
@@ -91,9 +149,10 @@ export class FilePartition implements PartitionState {
     this.stream = undefined;
   }
 
-  /** The first record, as a partition of its own would read it. */
+  /** The first record, as a partition of its own would read it; of one that has begun, undefined. */
   async peek(): Promise<Chunk | undefined> {
-    const twin = new FilePartition(this.file, this.index, this.done ? 0 : 1, this.shared);
+    if (this.done || this.position > 0) return undefined;
+    const twin = new FilePartition(this.listed, this.index, this.shared);
     try {
       while (!twin.done) {
         const chunks = await twin.next(1);
@@ -107,17 +166,25 @@ export class FilePartition implements PartitionState {
     }
   }
 
-  /** Opens the file and steps over the byte order mark and the header. */
+  /** Opens the file, steps over the byte order mark and the header, and goes to the position. */
   private async begin(): Promise<ByteStream> {
     if (this.stream !== undefined) return this.stream;
     const stream = await openStream(this.file, this.shared.settings.compression);
     this.stream = stream;
     this.end = stream.size;
+    await this.readHead(stream);
+    if (this.position > 0) await this.goOn(stream);
+    return stream;
+  }
+
+  private async readHead(stream: ByteStream): Promise<void> {
     const mark = this.shared.window.take(3);
     const read = await stream.read(0, mark);
     const hasMark = read === 3 && mark[0] === 0xef && mark[1] === 0xbb && mark[2] === 0xbf;
-    if (hasMark) this.at = 3;
-    else stream.keep(mark.subarray(0, read));
+    if (hasMark) {
+      this.at = 3;
+      this.before = checkOf(mark);
+    } else stream.keep(mark.subarray(0, read));
     const { format } = this.shared.settings;
     if (format.kind === 'csv') {
       const { columns, window } = this.shared;
@@ -126,9 +193,30 @@ export class FilePartition implements PartitionState {
         const found = await headerOf(stream, this.at, window, { file: this.file, columns, quoting: format.quoting });
         this.dialect = { ...format.quoting, header: found.header };
         this.at = found.end;
+        this.before = joinChecks(this.before, found.check);
       }
     }
-    return stream;
+  }
+
+  /** To where an earlier run stopped, which is where a record ended: a line feed, or what was the end of the file. */
+  private async goOn(stream: ByteStream): Promise<void> {
+    const { position } = this;
+    if (this.at > position) throw changedFile(this.file, position);
+    if (this.at < position) {
+      const at = await stream.skip(this.at, position - 1);
+      const around = this.shared.window.take(2);
+      const read = await stream.read(at, around);
+      if (at + read < position) {
+        passShorter(this.listed, at + read, 'byte', this.shared.context);
+        this.finish();
+        return;
+      }
+      const [before, after] = [around[0], read === 1 ? undefined : around[1]];
+      if (before !== LF && after !== undefined && after !== LF && after !== CR) throw changedFile(this.file, position);
+      stream.keep(around.subarray(1, read));
+    }
+    this.at = position;
+    this.before = NO_BYTES;
   }
 
   private cut(bytes: Buffer, last: boolean, most: number): Cut {
@@ -138,25 +226,35 @@ export class FilePartition implements PartitionState {
   /** Copies the records into scratch files, so that the window may be read over. */
   private async hand(cut: Cut, bytes: Buffer): Promise<readonly Chunk[]> {
     if (cut.end === 0 && this.at === this.position) return [];
-    let done = { records: 0, end: 0 };
+    let done: { readonly records: number; readonly end: number } = { records: 0, end: 0 };
     const chunks: Promise<Chunk>[] = [];
-    for (const stop of partitionCut(cut, this.shared.parallelism)) {
+    for (const stop of partitionCut(cut, this.shared.context.parallelism)) {
       const from = done.end === 0 ? this.position : this.at + done.end;
       const first = this.ordinal + done.records;
-      const range = { from, to: this.at + stop.end, first, records: stop.records - done.records };
-      chunks.push(this.chunk(range, bytes.subarray(done.end, stop.end), this.at + done.end, []));
+      const records = stop.records - done.records;
+      const body = bytes.subarray(done.end, stop.end);
+      const check = joinChecks(this.unclaimed(), stop.check);
+      const range = { from, to: this.at + stop.end, first, next: first + records, records, check };
+      chunks.push(this.chunk(range, body, this.at + done.end, []));
       done = stop;
     }
     return Promise.all(chunks);
   }
 
+  /** The check of the bytes before `at` that were nobody's yet. */
+  private unclaimed(): Check {
+    const check = this.before;
+    this.before = NO_BYTES;
+    return check;
+  }
+
   private async chunk(
-    range: { readonly from: number; readonly to: number; readonly first: number; readonly records: number },
+    range: Stretch,
     bytes: Buffer,
     byteOffset: number,
     rejected: readonly RejectedRecord[],
   ): Promise<Chunk> {
-    const file = this.shared.scratch.acquire();
+    const file = this.shared.context.scratch.acquire();
     await file.write([bytes]);
     const place = { path: file.path, bytes: bytes.length, byteOffset };
     const body: ChunkBody =
@@ -167,21 +265,27 @@ export class FilePartition implements PartitionState {
       to: range.to,
       records: range.records,
       runs: range.records === 0 ? [] : [{ first: range.first, count: range.records }],
+      ordinal: range.next,
+      check: range.check,
       body,
       rejected,
       release: () => file.release(),
     };
   }
 
-  private async advance(cut: Cut, finished: boolean): Promise<void> {
+  private async advance(cut: Pick<Cut, 'records' | 'end'>, finished: boolean): Promise<void> {
     this.at += cut.end;
     this.position = this.at;
     this.ordinal += cut.records;
     if (cut.records > 0) this.bytesPerRecord = cut.end / cut.records;
     if (!finished) return;
+    this.finish();
+    await this.close();
+  }
+
+  private finish(): void {
     this.done = true;
     this.end = this.position;
-    await this.close();
   }
 
   /** Nothing ends within the longest record allowed: skips to the next line, whatever stands before it. */
@@ -189,18 +293,19 @@ export class FilePartition implements PartitionState {
     const [from, start] = [this.position, this.at];
     const payload = Buffer.from(bytes.subarray(0, KEPT_OF_OVERLONG));
     const reason = `the record is longer than ${this.shared.longestRecord} bytes; its first ${payload.length} are kept`;
-    let [window, feed] = [bytes, -1];
+    let [window, feed, check] = [bytes, -1, this.unclaimed()];
     while (feed === -1 && window.length > 0) {
       feed = window.indexOf(LF);
-      this.at += feed === -1 ? window.length : feed + 1;
+      const length = feed === -1 ? window.length : feed + 1;
+      check = extendCheck(check, window.subarray(0, length));
+      this.at += length;
       if (feed !== -1) stream.keep(window.subarray(feed + 1));
       else window = window.subarray(0, await stream.read(this.at, window));
     }
-    const chunk = await this.chunk({ from, to: this.at, first: this.ordinal, records: 0 }, Buffer.alloc(0), start, [
-      { offset: start, payload, reason },
-    ]);
-    await this.advance({ records: 0, end: 0, marks: [] }, feed === -1);
-    this.ordinal++;
+    const first = this.ordinal++;
+    const range = { from, to: this.at, first, next: this.ordinal, records: 0, check };
+    const chunk = await this.chunk(range, Buffer.alloc(0), start, [{ offset: start, payload, reason }]);
+    await this.advance({ records: 0, end: 0 }, stream.ended(this.at));
     return chunk;
   }
 }

@@ -16,8 +16,13 @@ export const generatorSource: SourceConnector = {
   name: 'generator',
   doc: 'A row a tick, its columns computed from the sequence number n.',
   options: {
-    rows: { type: 'integer', min: 0, doc: 'How many rows; without it, it never ends.' },
-    rate: { type: 'integer', min: 1, doc: 'Rows a second of real time; by default as fast as they are read.' },
+    rows: { tuning: true, type: 'integer', min: 0, doc: 'How many rows; without it, it never ends.' },
+    rate: {
+      tuning: true,
+      type: 'integer',
+      min: 1,
+      doc: 'Rows a second of real time; by default as fast as they are read.',
+    },
     start: { type: 'integer', min: 0, default: 0, doc: 'The first n.' },
   },
   plan(declaration) {
@@ -40,6 +45,7 @@ export const generatorSource: SourceConnector = {
       computesColumns: true,
       bounded: sequence.to !== undefined,
       strict: false,
+      nothingToRetain: 'a generator makes the same rows again whenever it is read',
       open: (context) => readSequence(sequence, context),
     };
   },

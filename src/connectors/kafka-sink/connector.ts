@@ -76,8 +76,9 @@ export const kafkaSink: SinkConnector = {
       : { hint: "set format = 'upsert' or 'debezium', or changelog = true: each row then begins with op, '+' or '-'" },
   plan(declaration: SinkDeclaration): SinkPlan {
     const settings = readSettings(declaration);
-    const Writer = declaration.options['delivery'] === 'at_least_once' ? AtLeastOnceWriter : ExactlyOnceWriter;
-    return { open: (context) => new Writer(settings, context) };
+    if (declaration.options['delivery'] === 'at_least_once')
+      return { delivery: 'at least once', open: (context) => new AtLeastOnceWriter(settings, context) };
+    return { open: (context) => new ExactlyOnceWriter(settings, context) };
   },
 };
 

@@ -2,7 +2,7 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { SinkContext } from '../../base/connector.ts';
 import type { Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
-import { objectText } from './json-text.ts';
+import { objectText } from '../json-text.ts';
 
 export type RowFormat = 'json' | 'upsert' | 'debezium';
 

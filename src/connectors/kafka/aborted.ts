@@ -32,6 +32,12 @@ export class AbortedTransactions {
     return this.open.has(producerId);
   }
 
+  /** What comes next does not follow what came before. */
+  clear(): void {
+    this.ahead = [];
+    this.open.clear();
+  }
+
   /** At the abort marker of this producer. */
   close(producerId: bigint): void {
     this.open.delete(producerId);

@@ -7,7 +7,12 @@ import { KafkaReader, type KafkaSettings } from './reader.ts';
 import { rawLayout, type Layout } from './record-batch.ts';
 
 const OPTIONS = {
-  brokers: { type: 'string', required: true, doc: "where the brokers listen: 'host:port', or several with commas" },
+  brokers: {
+    tuning: true,
+    type: 'string',
+    required: true,
+    doc: "where the brokers listen: 'host:port', or several with commas",
+  },
   topic: { type: 'string', required: true, doc: 'the topic to read' },
   format: {
     type: 'choice',
@@ -21,18 +26,39 @@ const OPTIONS = {
     default: 'earliest',
     doc: 'where to begin: at the first record that the topic keeps, or after its last',
   },
-  bounded: { type: 'boolean', default: false, doc: 'end at what the topic holds, committed, when the run starts' },
-  strict: { type: 'boolean', default: false, doc: 'a record that does not decode stops the run' },
-  group_id: { type: 'string', doc: 'the consumer group that shows the progress to lag tools; nothing reads it back' },
+  bounded: {
+    tuning: true,
+    type: 'boolean',
+    default: false,
+    doc: 'end at what the topic holds, committed, when the run starts',
+  },
+  strict: { tuning: true, type: 'boolean', default: false, doc: 'a record that does not decode stops the run' },
+  group_id: {
+    tuning: true,
+    type: 'string',
+    doc: 'the consumer group that shows the progress to lag tools; nothing reads it back',
+  },
   client_id: {
+    tuning: true,
     type: 'string',
     default: 'streamsql',
     doc: 'what the brokers call this client in their logs and quotas',
   },
-  fetch_max_wait: { type: 'duration', default: 500, doc: 'how long a broker may hold a fetch when there is nothing' },
-  fetch_max_bytes: { type: 'size', default: 16 << 20, doc: 'the most that one answer of a broker holds' },
-  prefetch: { type: 'size', default: 64 << 20, doc: 'how much is read ahead of the engine, over all partitions' },
+  fetch_max_wait: {
+    tuning: true,
+    type: 'duration',
+    default: 500,
+    doc: 'how long a broker may hold a fetch when there is nothing',
+  },
+  fetch_max_bytes: { tuning: true, type: 'size', default: 16 << 20, doc: 'the most that one answer of a broker holds' },
+  prefetch: {
+    tuning: true,
+    type: 'size',
+    default: 64 << 20,
+    doc: 'how much is read ahead of the engine, over all partitions',
+  },
   partition_discovery: {
+    tuning: true,
     type: 'duration',
     default: 30_000,
     doc: 'how often to look for partitions added to the topic',

@@ -1,4 +1,5 @@
 import type { OffsetRun, PartitionState, RejectedRecord } from '../../base/connector.ts';
+import { NO_BYTES, type Check } from '../../base/crc32.ts';
 import { AbortedTransactions } from './aborted.ts';
 import type { Segment, SegmentPool } from './segment.ts';
 
@@ -11,6 +12,8 @@ export interface Taken {
   readonly rejected: readonly RejectedRecord[];
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
+  /** Of the lines and the payloads of what was rejected, in order of offset. */
+  readonly check: Check;
   /** Give them back to the pool once the pieces are written. */
   readonly emptied: readonly Segment[];
 }
@@ -71,8 +74,9 @@ export class PartitionLog implements PartitionState {
     return this.segments.reduce((sum, segment) => sum + segment.size, 0);
   }
 
-  get bufferedRecords(): number {
-    return this.segments.reduce((sum, segment) => sum + segment.remaining, 0);
+  /** How many records below an offset could be taken. */
+  bufferedBelow(offset: number): number {
+    return this.segments.reduce((sum, segment) => sum + segment.countBelow(offset), 0);
   }
 
   /** How much to ask for so that what is held stays below `share`, bytes; 0 where it holds enough already. */
@@ -97,6 +101,7 @@ export class PartitionLog implements PartitionState {
   room(bytes: number, records: number): Segment {
     const last = this.segments.at(-1);
     if (last?.fits(bytes, records) === true) return last;
+    last?.checkNew();
     const next = this.pool.acquire(bytes, records);
     next.to = this.parsedTo;
     this.segments.push(next);
@@ -110,37 +115,45 @@ export class PartitionLog implements PartitionState {
   /** A batch has been read or skipped: everything below `offset` is settled. */
   settle(offset: number): void {
     this.parsedTo = Math.min(offset, this.stop ?? offset);
-    const last = this.segments.at(-1);
-    (last ?? this.room(0, 0)).to = this.parsedTo;
+    const last = this.segments.at(-1) ?? this.room(0, 0);
+    last.to = this.parsedTo;
+    last.checkNew();
   }
 
-  /** The next records, at most so many; gaps and rejected ones on the way come with them. */
-  take(maxRecords: number): Taken {
+  /** What is next is not there any more: goes on at `offset`, as if there had been nothing before it. */
+  skipTo(offset: number): void {
+    this.aborted.clear();
+    this.fetchOffset = offset;
+    this.settle(offset);
+  }
+
+  /** The next records, at most so many, below an offset; gaps and rejected ones on the way come with them. */
+  take(maxRecords: number, below = Infinity): Taken {
     const from = this.position;
     const runs: OffsetRun[] = [];
     const rejected: RejectedRecord[] = [];
     const pieces: Uint8Array[] = [];
     const emptied: Segment[] = [];
     let left = maxRecords;
+    let check = NO_BYTES;
     for (let segment = this.segments[0]; segment !== undefined && left >= 0; segment = this.segments[0]) {
-      const count = Math.min(left, segment.remaining);
+      const count = Math.min(left, segment.countBelow(below));
       const start = segment.start;
       const end = segment.remaining === count ? segment.used : (segment.ends[segment.taken + count - 1] ?? start);
       if (count > 0) pieces.push(segment.bytes.subarray(start, end));
       for (const run of segment.takeRuns(count)) append(runs, run);
       left -= count;
-      if (segment.remaining > 0) {
-        this.position = segment.runs[0]?.first ?? segment.to;
-        for (const each of segment.takeRejected(this.position)) rejected.push(each);
-        break;
-      }
-      for (const each of segment.takeRejected()) rejected.push(each);
-      this.position = segment.to;
+      const isOver = segment.remaining === 0 && !segment.reaches(below);
+      this.position = isOver ? segment.to : Math.min(segment.runs[0]?.first ?? below, below);
+      const bad = segment.takeRejected(isOver ? below : this.position);
+      check = segment.check(check, start, end, bad);
+      for (const { record } of bad) rejected.push(record);
+      if (!isOver) break;
       emptied.push(segment);
       this.segments.shift();
     }
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    return { from, to: this.position, records: maxRecords - left, runs: runs, rejected, pieces, bytes, emptied };
+    return { from, to: this.position, records: maxRecords - left, runs, rejected, pieces, bytes, check, emptied };
   }
 }
 

@@ -1,7 +1,15 @@
-import type { Chunk, PartitionState, PollRequest, SourceContext, SourceReader } from '../../base/connector.ts';
+import type {
+  Chunk,
+  PartitionState,
+  PollRequest,
+  SourceContext,
+  SourceReader,
+  SourceResume,
+} from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Address } from './address.ts';
 import { Cluster, EARLIEST, LATEST, type Topic } from './cluster.ts';
+import { endsBefore, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Notices } from './notices.ts';
 import type { PartitionLog } from './partition-log.ts';
@@ -34,6 +42,9 @@ export class KafkaReader implements SourceReader {
   private readonly notices: Notices;
   private readonly stopping = new AbortController();
   private readonly signal: AbortSignal;
+  private readonly context: Pick<SourceContext, 'resume' | 'skipped'>;
+  /** Where each partition ended at `open`, where the run goes on. */
+  private ends: ReadonlyMap<number, number> | undefined;
   private subscription: Subscription | undefined;
   private discovery: NodeJS.Timeout | undefined;
   private group: GroupOffsets | undefined;
@@ -41,6 +52,7 @@ export class KafkaReader implements SourceReader {
 
   constructor(settings: KafkaSettings, context: SourceContext) {
     this.settings = settings;
+    this.context = context;
     this.signal = AbortSignal.any([context.signal, this.stopping.signal]);
     this.cluster = new Cluster(settings.brokers, settings.topic, {
       clientId: settings.clientId,
@@ -59,35 +71,58 @@ export class KafkaReader implements SourceReader {
   async open(): Promise<void> {
     const { cluster, pool, notices, signal } = this;
     const { bounded, start, topic, groupId, discoveryMs } = this.settings;
+    const { resume, skipped } = this.context;
     const deadline = Date.now() + OPEN_PATIENCE_MS;
     const found = await this.patiently(async () => await this.topic(), deadline);
     const indexes = [...found.leaders.keys()].sort((a, b) => a - b);
+    if (resume !== undefined) checkKnown(resume, topic, found.id, indexes.length);
     const offsets = (at: typeof EARLIEST | typeof LATEST): Promise<Map<number, number>> =>
       this.patiently(() => cluster.offsets(indexes, at), deadline);
-    const ends = bounded || start === 'latest' ? await offsets(LATEST) : undefined;
-    const starts = start === 'latest' ? ends : await offsets(EARLIEST);
+    const isLatest = start === 'latest' && resume === undefined;
+    const ends = bounded || isLatest || resume !== undefined ? await offsets(LATEST) : undefined;
+    const starts = isLatest ? ends : await offsets(EARLIEST);
     notices.clear(OPENING);
     const changed = (): void => this.wakePoll?.();
-    const subscription = new Subscription(found.id, this.settings, { cluster, pool, notices, signal, changed });
-    for (const index of indexes)
-      subscription.add(index, starts?.get(index) ?? 0, bounded ? ends?.get(index) : undefined);
+    const subscription = new Subscription(found.id, this.settings, {
+      cluster,
+      pool,
+      notices,
+      signal,
+      skipped,
+      changed,
+    });
+    for (const index of indexes) {
+      const [first, end] = [starts?.get(index) ?? 0, ends?.get(index)];
+      const known = resume?.partitions[index];
+      const position = known?.position ?? first;
+      // A bounded read ends where it said when it began.
+      const stop = bounded ? (known?.end ?? end) : undefined;
+      const reach = Math.max(position, stop ?? 0);
+      if (known !== undefined && end !== undefined && reach > end) throw endsBefore(known.name, end, reach);
+      subscription.add(index, position, first, stop);
+    }
+    this.ends = resume === undefined ? undefined : ends;
     this.subscription = subscription;
     subscription.route(found);
     this.group = new GroupOffsets(cluster, groupId, topic, () => this.chunks.released(subscription.logs));
     if (!bounded) this.discovery = setInterval(() => void subscription.refresh(), discoveryMs).unref();
   }
 
-  async poll({ partitions, maxRecords, waitMs }: PollRequest): Promise<readonly Chunk[]> {
+  async poll({ partitions, maxRecords, waitMs, upTo }: PollRequest): Promise<readonly Chunk[]> {
     const { subscription } = this;
     if (subscription === undefined)
       throw new StreamsqlError('INTERNAL', 'a Kafka source was polled before it was open');
-    const allowed = (log: PartitionLog): boolean => partitions === 'all' || partitions.has(log.index);
+    for (const [index, stop] of upTo ?? []) this.checkReach(index, stop);
+    const mark = topicMark(subscription.topicId);
+    const stopOf = (log: PartitionLog): number => (upTo === undefined ? Infinity : (upTo.get(log.index) ?? 0));
+    const allowed = (log: PartitionLog): boolean =>
+      (partitions === 'all' || partitions.has(log.index)) && log.position < stopOf(log);
     const deadline = performance.now() + waitMs;
     for (;;) {
       if (subscription.failure !== undefined) throw subscription.failure;
       const ready = subscription.logs.filter((log) => log.ready && allowed(log));
       if (ready.length > 0) {
-        const chunks = await this.chunks.take(ready, maxRecords);
+        const chunks = await this.chunks.take(ready, maxRecords, stopOf, mark);
         subscription.wake();
         return chunks;
       }
@@ -121,6 +156,12 @@ export class KafkaReader implements SourceReader {
     });
   }
 
+  /** What was read once must be there up to its end. */
+  private checkReach(index: number, stop: number): void {
+    const end = this.ends?.get(index);
+    if (end !== undefined && end < stop) throw endsBefore(`${this.settings.topic}-${index}`, end, stop);
+  }
+
   private async topic(): Promise<Topic> {
     const topic = await this.cluster.topic();
     if (topic === undefined) throw await this.cluster.missing();
@@ -142,5 +183,15 @@ export class KafkaReader implements SourceReader {
         cause: error.cause,
       });
     }
+  }
+}
+
+/** Partitions are known by their number, which is their place in the list. */
+function checkKnown({ partitions }: SourceResume, topic: string, id: string, count: number): void {
+  if (partitions.length > count) throw madeAnew(topic);
+  for (const [index, { name, ordinal }] of partitions.entries()) {
+    if (name !== `${topic}-${index}`)
+      throw new StreamsqlError('INTERNAL', `partition ${index} of topic '${topic}' was known as ${name}`);
+    if (ordinal !== undefined && ordinal !== topicMark(id)) throw madeAnew(topic);
   }
 }

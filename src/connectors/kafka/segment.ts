@@ -1,4 +1,6 @@
 import type { OffsetRun, RejectedRecord } from '../../base/connector.ts';
+import { joinChecks, type Check } from '../../base/crc32.ts';
+import { checkOf, extendCheck } from '../check.ts';
 
 const SEGMENT_BYTES = 1 << 20;
 const SEGMENT_RECORDS = 1 << 13;
@@ -7,6 +9,22 @@ const SEGMENT_RECORDS = 1 << 13;
 interface GrowingRun {
   first: number;
   count: number;
+}
+
+/** Bytes of a segment, checked when they were written. */
+interface Checked {
+  readonly from: number;
+  readonly to: number;
+  readonly check: Check;
+}
+
+/** Bytes are checked soon after they were written, while the processor's cache has them: a third of the time. */
+const CHECKED_BYTES = 1 << 16;
+
+/** A rejected record, and where in the segment's bytes its line would stand. */
+interface Rejected {
+  readonly record: RejectedRecord;
+  readonly at: number;
 }
 
 /**
@@ -25,8 +43,11 @@ export class Segment {
   /** Offsets of the records not taken yet, `records - taken` in all. */
   runs: GrowingRun[] = [];
   /** Not taken yet, in order of offset. */
-  private rejected: RejectedRecord[] = [];
+  private rejected: Rejected[] = [];
   private rejectedBytes = 0;
+  /** One after the other, up to `checkedTo`; those taken whole are gone. */
+  private checked: Checked[] = [];
+  private checkedTo = 0;
   /** The offset after the last one that the segment covers: records, gaps and control records alike. */
   to = 0;
 
@@ -77,21 +98,68 @@ export class Segment {
     return runs;
   }
 
+  /** How many of the records not taken are below an offset. */
+  countBelow(offset: number): number {
+    const last = this.runs.at(-1);
+    if (last === undefined || last.first + last.count <= offset) return this.remaining;
+    return this.runs.reduce((sum, { first, count }) => sum + Math.max(0, Math.min(count, offset - first)), 0);
+  }
+
+  /** Whether something beside records that could be taken is at an offset or beyond. */
+  reaches(offset: number): boolean {
+    return this.to > offset || (this.rejected.at(-1)?.record.offset ?? -1) >= offset;
+  }
+
   /** Takes what was rejected below an offset away. */
-  takeRejected(below = Infinity): RejectedRecord[] {
-    const index = this.rejected.findIndex((each) => each.offset >= below);
+  takeRejected(below = Infinity): readonly Rejected[] {
+    const index = this.rejected.findIndex(({ record }) => record.offset >= below);
     const taken = this.rejected.splice(0, index === -1 ? this.rejected.length : index);
-    for (const each of taken) this.rejectedBytes -= rejectedSize(each);
+    for (const { record } of taken) this.rejectedBytes -= rejectedSize(record);
     return taken;
   }
 
   reject(record: RejectedRecord): void {
-    this.rejected.push(record);
+    this.checkNew(1);
+    this.rejected.push({ record, at: this.used });
     this.rejectedBytes += rejectedSize(record);
   }
 
+  /** Checks what was written since the last time, if it is so many bytes. */
+  checkNew(least = CHECKED_BYTES): void {
+    const [from, to] = [this.checkedTo, this.used];
+    if (to - from < least) return;
+    this.checked.push({ from, to, check: checkOf(this.bytes.subarray(from, to)) });
+    this.checkedTo = to;
+  }
+
+  /** The check `before` with the lines of `bytes[start, end)` after it, and the payloads rejected among them. */
+  check(before: Check, start: number, end: number, rejected: readonly Rejected[]): Check {
+    let check = before;
+    let from = start;
+    for (const { record, at } of rejected) {
+      check = this.checkLines(check, from, at);
+      if (record.payload !== null) check = extendCheck(check, record.payload);
+      from = at;
+    }
+    return this.checkLines(check, from, end);
+  }
+
+  private checkLines(before: Check, start: number, end: number): Check {
+    let check = before;
+    for (let at = start; at < end;) {
+      const next = this.checked[0];
+      const isWhole = next !== undefined && next.from === at && next.to <= end;
+      const to = Math.min(end, next?.to ?? end);
+      check = isWhole ? joinChecks(check, next.check) : extendCheck(check, this.bytes.subarray(at, to));
+      if (next?.to === to) this.checked.shift();
+      at = to;
+    }
+    return check;
+  }
+
   clear(): void {
-    this.used = this.records = this.taken = this.to = this.rejectedBytes = 0;
+    this.used = this.records = this.taken = this.to = this.rejectedBytes = this.checkedTo = 0;
+    this.checked = [];
     this.runs = [];
     this.rejected = [];
   }

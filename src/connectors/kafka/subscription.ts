@@ -1,10 +1,12 @@
 import { ProtocolError } from '@platformatic/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SourceContext } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import { showAddress } from './address.ts';
 import { EARLIEST, LATEST, type Cluster, type Topic } from './cluster.ts';
 import { CODE, codeName, passes } from './codes.ts';
 import { Fetcher, type FetchHost, type FetchTuning } from './fetcher.ts';
+import { endsBefore, goneOffsets, madeAnew } from './gaps.ts';
 import type { Notices } from './notices.ts';
 import { PartitionLog } from './partition-log.ts';
 import type { Layout } from './record-batch.ts';
@@ -30,6 +32,7 @@ export interface SubscriptionContext {
   readonly pool: SegmentPool;
   readonly notices: Notices;
   readonly signal: AbortSignal;
+  readonly skipped: SourceContext['skipped'];
   /** Something came, or failed: whoever waits is to look again. */
   changed(): void;
 }
@@ -68,8 +71,11 @@ export class Subscription implements FetchHost {
     return this.logs.filter((log) => log.leader === node);
   }
 
-  add(index: number, start: number, stop?: number): void {
-    this.logs.push(new PartitionLog(this.settings.topic, index, start, stop, this.context.pool));
+  /** Of a partition's log there is what begins at `first`: where that is behind `start`, a gap. */
+  add(index: number, start: number, first: number, stop?: number): void {
+    const log = new PartitionLog(this.settings.topic, index, start, stop, this.context.pool);
+    if (start < first) this.passGap(log, first);
+    this.logs.push(log);
   }
 
   /** Hands each partition to the fetcher of the node that leads it. */
@@ -167,9 +173,7 @@ export class Subscription implements FetchHost {
       throw new ProtocolError('UNKNOWN_TOPIC_OR_PARTITION');
     }
     if (topic.id === this.topicId) return topic;
-    throw new StreamsqlError('SOURCE', `topic '${this.settings.topic}' was deleted and made anew while it was read`, {
-      hint: 'its offsets mean other records now: run from the start, with --fresh',
-    });
+    throw madeAnew(this.settings.topic);
   }
 
   /** Partitions that were added to the topic are read from their beginning, wherever the others began. */
@@ -178,7 +182,7 @@ export class Subscription implements FetchHost {
     if (indexes.length === 0) return;
     const offsets = (): Promise<Map<number, number>> => this.context.cluster.offsets(indexes, EARLIEST);
     const starts = await persist(offsets, { signal: this.context.signal, waiting: () => {} });
-    for (const index of indexes) this.add(index, starts.get(index) ?? 0);
+    for (const index of indexes) this.add(index, starts.get(index) ?? 0, 0);
   }
 
   private async outOfRange(log: PartitionLog): Promise<void> {
@@ -187,20 +191,21 @@ export class Subscription implements FetchHost {
       (await persist(() => cluster.offsets([log.index], when), { signal, waiting: () => {} })).get(log.index) ?? 0;
     try {
       const [first, end] = [await at(EARLIEST), await at(LATEST)];
-      if (log.fetchOffset < first) {
-        throw new StreamsqlError('SOURCE', `${log.name}: offsets ${log.fetchOffset} to ${first - 1} are gone`, {
-          hint: 'the topic no longer keeps them (retention); run from the start, with --fresh, to read what is left',
-        });
-      }
-      if (log.fetchOffset > end) {
-        throw new StreamsqlError('SOURCE', `${log.name} ends at offset ${end}, before offset ${log.fetchOffset}`, {
-          hint: 'the topic has lost records that were read before; run from the start, with --fresh',
-        });
-      }
+      if (log.fetchOffset < first) this.passGap(log, first);
+      if (log.fetchOffset > end) throw endsBefore(log.name, end, log.fetchOffset);
       await this.pause(REFUSED_PAUSE_MS);
     } catch (error) {
       if (!signal.aborted) this.failed(log, error);
     }
+  }
+
+  private passGap(log: PartitionLog, first: number): void {
+    const { skipped } = this.context;
+    const to = Math.min(first, log.stop ?? first);
+    if (skipped === undefined) throw goneOffsets(log.name, log.parsedTo, to);
+    skipped(log.name, log.parsedTo, to);
+    log.skipTo(first);
+    this.context.changed();
   }
 
   private async pause(ms: number): Promise<void> {

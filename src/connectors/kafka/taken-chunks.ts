@@ -19,20 +19,30 @@ export class TakenChunks {
     this.pool = pool;
   }
 
-  /** About `maxRecords` in all; each log gives its share, and what a short one leaves goes to the longer ones. */
-  async take(logs: readonly PartitionLog[], maxRecords: number): Promise<Chunk[]> {
+  /**
+   * About `maxRecords` in all, below the offset that `stopOf` gives for each log; each gives its share, and what a short
+   * one leaves goes to the longer ones. The chunks carry `mark` as their ordinal.
+   */
+  async take(
+    logs: readonly PartitionLog[],
+    maxRecords: number,
+    stopOf: (log: PartitionLog) => number,
+    mark: number,
+  ): Promise<Chunk[]> {
     const taken: [PartitionLog, Taken][] = [];
     const emptied: Segment[] = [];
     let left = maxRecords;
-    const shortestFirst = logs.toSorted((a, b) => a.bufferedRecords - b.bufferedRecords);
-    for (const [i, log] of shortestFirst.entries()) {
+    const shortestFirst = logs
+      .map((log) => ({ log, stop: stopOf(log), buffered: log.bufferedBelow(stopOf(log)) }))
+      .sort((a, b) => a.buffered - b.buffered);
+    for (const [i, { log, stop, buffered }] of shortestFirst.entries()) {
       if (left <= 0) break;
-      const share = Math.min(Math.ceil(left / (logs.length - i)), log.bufferedRecords);
-      for (const part of this.cut(share, logs.length)) taken.push([log, log.take(part)]);
+      const share = Math.min(Math.ceil(left / (logs.length - i)), buffered);
+      for (const part of this.cut(share, logs.length)) taken.push([log, log.take(part, stop)]);
       left -= share;
     }
     for (const [, part] of taken) emptied.push(...part.emptied);
-    const chunks = await Promise.all(taken.map(([log, part]) => this.write(log, part)));
+    const chunks = await Promise.all(taken.map(([log, part]) => this.write(log, part, mark)));
     for (const segment of emptied) this.pool.release(segment);
     return chunks;
   }
@@ -54,8 +64,8 @@ export class TakenChunks {
     return Array.from({ length: files }, (_, i) => (i < files - 1 ? size : records - size * (files - 1)));
   }
 
-  private async write(log: PartitionLog, part: Taken): Promise<Chunk> {
-    const { from, to, records, runs, rejected, bytes } = part;
+  private async write(log: PartitionLog, part: Taken, ordinal: number): Promise<Chunk> {
+    const { from, to, records, runs, rejected, bytes, check } = part;
     const out = this.out.get(log.index) ?? new Set<Taken>();
     this.out.set(log.index, out.add(part));
     const file = this.scratch.acquire();
@@ -64,6 +74,6 @@ export class TakenChunks {
       if (out.delete(part)) file.release();
     };
     const body = { kind: 'json', path: file.path, bytes } as const;
-    return { partition: log.index, from, to, records, runs, rejected, body, release };
+    return { partition: log.index, from, to, records, runs, ordinal, check, rejected, body, release };
   }
 }

@@ -16,7 +16,7 @@ export interface Disk {
   syncFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
-  /** Names in a folder; none where it is not there. */
+  /** Names in a folder; none where it is not there, or is none. */
   list(path: string): Promise<readonly string[]>;
   size(path: string): Promise<number | undefined>;
 }
@@ -45,7 +45,7 @@ export const realDisk: Disk = {
     try {
       return await readdir(path);
     } catch (error) {
-      if (isMissing(error)) return [];
+      if (isMissing(error) || isFile(error)) return [];
       throw error;
     }
   },
@@ -68,4 +68,5 @@ async function synced(path: string, flags: string): Promise<void> {
   }
 }
 
+const isFile = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOTDIR';
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -1,3 +1,5 @@
+import type { CsvDialect } from '../../base/connector.ts';
+
 /** The version of what is written below; another one's checkpoints are refused, by name. */
 export const MANIFEST_FORMAT = 1;
 
@@ -49,6 +51,8 @@ export interface PartitionStateSaved {
   readonly name: string;
   readonly position: number;
   readonly ordinal: number | null;
+  /** Where it ended, as last seen. */
+  readonly end: number | null;
   /** The greatest event time so far, microseconds, as text. */
   readonly greatest: string | null;
   /** Where the reader stood when the partition was first seen. */
@@ -63,8 +67,44 @@ export interface SourceState {
   readonly rows: number;
   readonly late: number;
   readonly deadLetters: number;
+  /** Positions that were lost and passed over. */
+  readonly skipped: number;
   readonly partitions: readonly PartitionStateSaved[];
 }
+
+/** Raw records of a source, a row each, in the order in which they came. */
+export interface RetainedFile extends FileReference {
+  readonly rows: number;
+  /** How often what it holds has been put together with its neighbours. */
+  readonly level: number;
+  readonly epochs: { readonly first: number; readonly last: number };
+  /** The engine's clock when the first and the last of its records came, microseconds, as text. */
+  readonly since: string;
+  readonly clock: string;
+  /** What it has of each partition that it has anything of. */
+  readonly partitions: readonly RetainedRange[];
+}
+
+export interface RetainedRange {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The raw records that are kept of a source, by partition: all that was read from one position on up to another. */
+export interface RetainedSource {
+  readonly source: string;
+  /** `ordinal`: of the chunk that ended at `to`. `dialect`: of records of CSV. */
+  readonly partitions: readonly (RetainedRange & {
+    readonly ordinal: number | null;
+    readonly dialect?: StoredDialect;
+  })[];
+  /** In the order in which they came. What of a partition is before its `from` is of no use. */
+  readonly files: readonly RetainedFile[];
+}
+
+/** `CsvDialect` as JSON has it. */
+export type StoredDialect = Omit<CsvDialect, 'header'> & { readonly header: readonly (string | null)[] };
 
 export interface TargetState {
   readonly kind: 'view' | 'sink' | 'table';
@@ -93,4 +133,6 @@ export interface Manifest {
   readonly targets: readonly TargetState[];
   readonly sources: readonly SourceState[];
   readonly operators: readonly OperatorState[];
+  /** Of sources with `retain`; their files are looked at only when they are needed. */
+  readonly retained?: readonly RetainedSource[];
 }

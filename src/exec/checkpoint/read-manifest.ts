@@ -69,7 +69,13 @@ function parsed(line: string): Manifest | undefined {
   }
 }
 
-/** The files that a manifest names. */
+/** The files that a manifest names: of the state, and of retained records. */
+export const namedFiles = (manifest: Manifest): readonly FileReference[] => [
+  ...filesOf(manifest),
+  ...(manifest.retained ?? []).flatMap(({ files }) => files),
+];
+
+/** The files of the state. */
 export function filesOf(manifest: Manifest): readonly FileReference[] {
   const files = manifest.operators
     .flatMap(({ tables }) => tables)
@@ -82,7 +88,7 @@ export function filesOf(manifest: Manifest): readonly FileReference[] {
 /** Files that were looked at already, with what was found: several checkpoints name the same ones. */
 export type Verified = Map<string, Damage | undefined>;
 
-/** Reads the files that a manifest names from end to end; the manifest, or what is wrong with the first that is not as it was written. */
+/** Reads the files of a manifest's state from end to end; the manifest, or what is wrong with the first that is not as it was written. */
 export function verifyFiles(manifest: Manifest, folder: string, verified: Verified = new Map()): ManifestRead {
   for (const file of filesOf(manifest)) {
     const as = `${file.path} ${file.bytes} ${file.crc32}`;
@@ -93,7 +99,8 @@ export function verifyFiles(manifest: Manifest, folder: string, verified: Verifi
   return { manifest };
 }
 
-function verifyFile(file: FileReference, folder: string): Damage | undefined {
+/** What is wrong with a file, if anything is. */
+export function verifyFile(file: FileReference, folder: string): Damage | undefined {
   const { path } = file;
   if (isAbsolute(path) || normalize(path).split(sep).includes('..')) {
     return { kind: 'invalid', path, what: 'is not in the state folder' };

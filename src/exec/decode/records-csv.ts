@@ -44,7 +44,10 @@ function canonical(fields: readonly CsvField[], nullText: string): Buffer {
   return Buffer.from(['"r"', ...written].join(','));
 }
 
-function recordsOf(bytes: Buffer, quoting: Parameters<typeof csvRecordEnds>[1]): { starts: number[]; ends: number[] } {
+export function recordsOf(
+  bytes: Buffer,
+  quoting: Parameters<typeof csvRecordEnds>[1],
+): { starts: number[]; ends: number[] } {
   const starts: number[] = [];
   const ends: number[] = [];
   let at = 0;

@@ -35,7 +35,7 @@ export async function jsonRecords(
  * Lines that are not blank, without the white space around them, as read_json splits them; without a byte order mark
  * too (`marked`), which read_json skips at the start of a file, though only if it is given several.
  */
-function linesOf(bytes: Buffer): { starts: number[]; ends: number[]; marked: boolean } {
+export function linesOf(bytes: Buffer): { starts: number[]; ends: number[]; marked: boolean } {
   const starts: number[] = [];
   const ends: number[] = [];
   let marked = false;

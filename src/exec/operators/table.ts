@@ -40,6 +40,21 @@ export class TableOperator implements Operator {
     this.rows = made > 0;
   }
 
+  /** The changes of an epoch that is done again, from where they were kept. */
+  async takeLogged(log: Sql, epoch: number): Promise<void> {
+    await this.take(sql`SELECT ${this.names}, "$n" FROM ${log} WHERE "$epoch" = ${epoch}`);
+  }
+
+  /** For those who begin now: `first` all that the results have of the table, then nothing. */
+  async takeAll(first: boolean): Promise<void> {
+    const all = sql`SELECT ${this.names}, CAST(1 AS BIGINT) AS "$n" FROM ${ident('res', 'main', this.node.name)}`;
+    await this.take(first ? all : undefined);
+  }
+
+  private get names(): Sql {
+    return join(this.node.columns.map((column) => ident(column.name)));
+  }
+
   step(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,5 +1,5 @@
-import type { Column } from '../../base/schema.ts';
-import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
+import type { Column } from '../base/schema.ts';
+import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 
 /** How the columns of a JSON object are read: each by itself, or as fields of a struct, where a decimal becomes a double. */
 export type Depth = 'top' | 'inner';
@@ -14,7 +14,8 @@ export function objectText(columns: readonly Column[], depth: Depth = 'top'): Sq
 }
 
 function valueText(value: Sql, type: string, depth: Depth): Sql {
-  if (type === 'JSON') return sql`CAST(${value} AS VARCHAR)`;
+  // A line feed in the text of a JSON value is white space, and a record here is one line.
+  if (type === 'JSON') return sql`translate(CAST(${value} AS VARCHAR), ${'\n\r'}, '  ')`;
   const exact = carriedType(type, depth);
   const kept = exact === type ? value : sql`CAST(${value} AS ${raw(exact)})`;
   const text = sql`CAST(to_json(${kept}) AS VARCHAR)`;
@@ -45,7 +46,7 @@ function carriedType(type: string, depth: Depth): string {
 
 const hasDouble = (type: string): boolean => words(type).some((word) => DOUBLE.test(word));
 
-const isNested = (type: string): boolean => /\]$|^(?:STRUCT|MAP|UNION)\(/.test(type);
+export const isNested = (type: string): boolean => /\]$|^(?:STRUCT|MAP|UNION)\(/.test(type);
 
 const withTexts = (type: string, which: { test(word: string): boolean }): string =>
   words(type)
