@@ -24,9 +24,13 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a Kafka sink whose broker g
     await broker.stop();
   });
 
-  async function sink(topic: string, options: Readonly<Record<string, string>> = {}): Promise<Sinking> {
+  async function sink(
+    topic: string,
+    options: Readonly<Record<string, string>> = {},
+    stopping = new AbortController().signal,
+  ): Promise<Sinking> {
     await createTopic(broker, topic, 2);
-    const sinking = await Sinking.on(duck, { brokers: broker.address, topic, ...options }, { job: topic });
+    const sinking = await Sinking.on(duck, { brokers: broker.address, topic, ...options }, { job: topic, stopping });
     open.push(sinking);
     await sinking.writer.open();
     return sinking;
@@ -101,6 +105,22 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a Kafka sink whose broker g
     await broker.restart();
     await published;
     expect(await seen('waiting')).toEqual(numbers(10));
+  });
+
+  it('is not waited for when the run is to stop', async () => {
+    const stopping = new AbortController();
+    const out = await sink('stopping', {}, stopping.signal);
+    await out.stage(0, 'SELECT 0 AS n');
+    await broker.kill();
+    const published = out.writer.publish(0);
+    published.catch(() => undefined);
+    stopping.abort();
+    await expect(published).rejects.toMatchObject({
+      code: 'SINK',
+      message: `sink out: broker ${broker.address} was still waited for when the run was to stop`,
+      hint: 'the same command goes on where it stopped',
+    });
+    await broker.restart();
   });
 
   it('does not keep a sink from closing while it is away', async () => {

@@ -1,11 +1,16 @@
 import type { SinkContext } from '../../base/connector.ts';
+import { StreamsqlError } from '../../base/errors.ts';
 import { brokerCodes, CODE, codeName } from '../kafka/codes.ts';
-import { insist } from '../kafka/retry.ts';
+import { insist, mayPass } from '../kafka/retry.ts';
 
 /** What the broker says while it ends a transaction, which it does soon. */
 const ENDING: ReadonlySet<number> = new Set([CODE.CONCURRENT_TRANSACTIONS, CODE.UNSTABLE_OFFSET_COMMIT]);
 const FIRST_PAUSE_MS = 10;
 const SILENT_MS = 2000;
+/** How long it goes on once the run is asked to stop. */
+const STOPPING_MS = 5000;
+
+type Host = Pick<SinkContext, 'notice' | 'signal' | 'stopping'>;
 
 /** Tries again for as long as it takes where that can help, and tells what is waited for. */
 export class Patience {
@@ -14,11 +19,15 @@ export class Patience {
   /** Called where a broker does not know the topic; throws where it will not come back. */
   lookFor: () => Promise<void> = () => Promise.resolve();
   private readonly brokers: string;
-  private readonly context: Pick<SinkContext, 'notice' | 'signal'>;
+  private readonly context: Host;
+  private stopsAt: number | undefined;
 
-  constructor(brokers: string, context: Pick<SinkContext, 'notice' | 'signal'>) {
+  constructor(brokers: string, context: Host) {
     this.brokers = brokers;
     this.context = context;
+    const stop = (): void => void (this.stopsAt = Date.now() + STOPPING_MS);
+    if (context.stopping?.aborted === true) stop();
+    else context.stopping?.addEventListener('abort', stop, { once: true });
   }
 
   /** Throws what goes wrong for good as it is, and what still goes wrong at the deadline, ms of the clock. */
@@ -47,7 +56,11 @@ export class Patience {
       return await attempt();
     } catch (error) {
       if (brokerCodes(error).includes(CODE.UNKNOWN_TOPIC_OR_PARTITION)) await this.lookFor();
-      throw error;
+      if (this.stopsAt === undefined || Date.now() < this.stopsAt || !mayPass(error)) throw error;
+      throw new StreamsqlError('SINK', `broker ${this.brokers} was still waited for when the run was to stop`, {
+        hint: 'the same command goes on where it stopped',
+        cause: error,
+      });
     }
   }
 }
