@@ -16,6 +16,7 @@ import type { Sql } from '../base/sql.ts';
  */
 export class Duck {
   private readonly instance: DuckDBInstance;
+  private readonly connections = new Set<DuckConnection>();
 
   private constructor(instance: DuckDBInstance) {
     this.instance = instance;
@@ -32,10 +33,15 @@ export class Duck {
   }
 
   async connect(): Promise<DuckConnection> {
-    return new DuckConnection(await this.instance.connect());
+    const made = await this.instance.connect();
+    const connection = new DuckConnection(made, () => this.connections.delete(connection));
+    this.connections.add(connection);
+    return connection;
   }
 
+  /** Its files are released: DuckDB itself would hold them until the last of its connections is collected as garbage. */
   close(): void {
+    for (const connection of this.connections) connection.close();
     this.instance.closeSync();
   }
 }
@@ -52,8 +58,11 @@ export class DuckConnection {
   /** Rows that `run` changed so far. */
   changed = 0;
 
-  constructor(connection: DuckDBConnection) {
+  private readonly closed: () => void;
+
+  constructor(connection: DuckDBConnection, closed: () => void) {
     this.connection = connection;
+    this.closed = closed;
   }
 
   /** Runs a statement whose rows nobody wants; the number of rows it changed, or wrote into the table that it made. */
@@ -132,6 +141,7 @@ export class DuckConnection {
   }
 
   close(): void {
+    this.closed();
     this.connection.closeSync();
   }
 }
