@@ -60,7 +60,9 @@ export class EngineProcess {
     });
   }
 
+  /** SIGKILL, or, once, a signal that asks for an end in good order: a second one would end it at once. */
   kill(signal: NodeJS.Signals): void {
+    if (signal !== 'SIGKILL' && this.signals.length > 0) return;
     this.signals.push(signal);
     this.child.kill(signal);
   }
