@@ -77,9 +77,15 @@ export class World {
     this.hits.set(point, (this.hits.get(point) ?? 0) + 1);
     const { planned } = this;
     if (planned === undefined || (planned.crash.point !== point && planned.crash.point !== 'any')) return;
-    if (--planned.left > 0) return;
+    if (--planned.left > 0 || this.finished) return;
     this.crash({ ...planned.crash, point });
     throw new Crashed();
+  }
+
+  /** It is written down that the input is over and all is done: who starts it again begins anew. */
+  private get finished(): boolean {
+    const mark = join(this.state, 'streamsql.json');
+    return existsSync(mark) && readFileSync(mark, 'utf8').includes('"finished"');
   }
 
   /** It ends here and now. */
