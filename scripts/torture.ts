@@ -66,7 +66,9 @@ try {
 } finally {
   await broker?.stop();
 }
-console.log(`${total.rounds} rounds, ${total.kills} kills, ${total.replayed} epochs replayed, ${total.different} different`);
+console.log(
+  `${total.rounds} rounds, ${total.kills} kills, ${total.replayed} epochs replayed, ${total.different} different`,
+);
 process.exit(total.different === 0 ? 0 : 1);
 
 function play(name: string, ofRound: number): Promise<Round> {

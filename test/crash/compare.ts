@@ -109,7 +109,8 @@ async function compared(asked: DuckConnection, { name, want, got }: Pair): Promi
 /** The relation with its rows counted as they are; of a sink of changes, the rows that they come to. An error's text where it cannot be read. */
 async function counted(asked: DuckConnection, rows: Sql): Promise<{ shape: string; rows: Sql } | string> {
   try {
-    const columns = (await asked.table(sql`DESCRIBE ${rows}`)).rows.map(([name, type]) => [String(name), String(type)]);
+    const described = (await asked.table(sql`DESCRIBE ${rows}`)).rows;
+    const columns = described.map((row) => row.slice(0, 2).map((cell) => (typeof cell === 'string' ? cell : '')));
     const shape = columns.map(([name, type]) => `${name} ${type}`).join(', ');
     if (columns[0]?.[0] !== 'op') return { shape, rows };
     const others = join(columns.slice(1).map(([name]) => ident(name ?? '')));

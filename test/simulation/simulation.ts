@@ -259,4 +259,4 @@ export const isSimulated = (file: TestFile, test: TestCase): boolean =>
   test.steps.some((step) => step.kind === 'feed' || step.kind === 'change' || step.kind === 'end') &&
   !test.steps.some((step) => step.kind === 'expect' && step.expectation.kind === 'error');
 
-export const isRefusal = (error: unknown): boolean => error instanceof StreamsqlError && error.code === 'UNSUPPORTED';
+const isRefusal = (error: unknown): boolean => error instanceof StreamsqlError && error.code === 'UNSUPPORTED';
