@@ -258,7 +258,7 @@ class StreamEngine implements Engine {
       emit({ event: 'done', ...summary });
       return summary;
     } catch (error) {
-      const failure = asExecutionError(error);
+      const failure = asExecutionError(error, databaseOf(given));
       this.changes.close(failure);
       throw failure;
     } finally {

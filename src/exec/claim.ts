@@ -2,9 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join as joinPath, resolve } from 'node:path';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Disk } from './checkpoint/disk.ts';
+import { listCheckpoints } from './checkpoint/read-manifest.ts';
 import { RESULTS_VERSION } from './results-schema.ts';
 
 const MARK = 'streamsql.json';
+const UNMARKED =
+  'copy it back from a backup; or choose another folder with --state, or remove this one and run with --fresh, which starts from the beginning';
 const ASIDE = `${MARK}.tmp`;
 
 /** What a state folder says of its run. */
@@ -25,6 +28,11 @@ export function inspectState(folder: string, fresh: boolean): Beginning {
   const mark = readMark(folder);
   if (mark === undefined) {
     if (!existsSync(folder) || readdirSync(folder).every((name) => name === ASIDE)) return 'begin';
+    if (listCheckpoints(folder).length > 0) {
+      throw new StreamsqlError('STATE', `the folder ${folder} holds checkpoints, and its ${MARK} is missing`, {
+        hint: UNMARKED,
+      });
+    }
     throw new StreamsqlError('STATE', `the folder ${folder} was not made by streamsql`, {
       hint: 'choose another with --state',
     });
@@ -80,7 +88,7 @@ function readMark(folder: string): Mark | undefined {
     throw new Error('it is no mark of a run');
   } catch (error) {
     throw new StreamsqlError('STATE', `${path} cannot be read`, {
-      hint: 'copy it back from a backup; or choose another folder with --state, or remove this one, to start from the beginning',
+      hint: UNMARKED,
       cause: error,
     });
   }

@@ -35,7 +35,9 @@ export async function loggedAfter(connection: DuckConnection, after: number): Pr
   return rows.map((row, i) => {
     const epoch = Number(row['epoch']);
     if (epoch !== after + 1 + i)
-      throw new StreamsqlError('STATE', `the results have no record of the epoch ${after + 1 + i}`);
+      throw new StreamsqlError('STATE', `the results have no record of the epoch ${after + 1 + i}`, {
+        hint: 'put a good copy of the database back, or start again from the beginning with --fresh',
+      });
     return {
       epoch,
       clock: BigInt(String(row['clock'])),

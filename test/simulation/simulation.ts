@@ -1,5 +1,4 @@
 import { basename, dirname } from 'node:path';
-import { StreamsqlError } from '../../src/base/errors.ts';
 import { sameName } from '../../src/base/schema.ts';
 import { compare, foundLines, type Found } from '../../src/testing/compare.ts';
 import { cellText } from '../../src/testing/expected-table.ts';
@@ -258,5 +257,3 @@ export const isSimulated = (file: TestFile, test: TestCase): boolean =>
   !file.text.includes('${TMP}') &&
   test.steps.some((step) => step.kind === 'feed' || step.kind === 'change' || step.kind === 'end') &&
   !test.steps.some((step) => step.kind === 'expect' && step.expectation.kind === 'error');
-
-const isRefusal = (error: unknown): boolean => error instanceof StreamsqlError && error.code === 'UNSUPPORTED';

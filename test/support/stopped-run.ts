@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { open, type EngineHost, type OpenOptions, type RunEvent, type RunOptions } from '../../src/engine.ts';
@@ -23,8 +23,8 @@ CREATE MATERIALIZED VIEW named AS SELECT c.id, n.name FROM clicks c JOIN names n
 const ASKED = `SELECT 'totals', k, n::VARCHAR, s::VARCHAR FROM totals UNION ALL SELECT 'closed', window_start::VARCHAR, n::VARCHAR, last::VARCHAR FROM closed
   UNION ALL SELECT 'named', id::VARCHAR, name, NULL FROM named UNION ALL SELECT 'names', k, name, NULL FROM names ORDER BY ALL`;
 
-const LINES = 240;
-export const EPOCH_ROWS = 20;
+const LINES = 200;
+const EPOCH_ROWS = 20;
 
 /** A folder with a run in it: its input, its database, its state. */
 export class RunFolder {
@@ -87,13 +87,6 @@ export class RunFolder {
         return statSync(path).isDirectory() ? all(path) : [relative(this.path, path)];
       });
     return all(this.path).filter((path) => path !== 'clicks.jsonl').sort(); // prettier-ignore
-  }
-
-  /** Takes the database and its log as they are, as a kill would leave them. */
-  keepResults(folder: string): void {
-    mkdirSync(folder, { recursive: true });
-    for (const name of ['results.duckdb', 'results.duckdb.wal'])
-      if (existsSync(this.at(name))) cpSync(this.at(name), join(folder, name));
   }
 
   remove(): void {
