@@ -258,5 +258,3 @@ export const isSimulated = (file: TestFile, test: TestCase): boolean =>
   !file.text.includes('${TMP}') &&
   test.steps.some((step) => step.kind === 'feed' || step.kind === 'change' || step.kind === 'end') &&
   !test.steps.some((step) => step.kind === 'expect' && step.expectation.kind === 'error');
-
-const isRefusal = (error: unknown): boolean => error instanceof StreamsqlError && error.code === 'UNSUPPORTED';
