@@ -1,5 +1,4 @@
 import { basename, dirname } from 'node:path';
-import { StreamsqlError } from '../../src/base/errors.ts';
 import { sameName } from '../../src/base/schema.ts';
 import { compare, foundLines, type Found } from '../../src/testing/compare.ts';
 import { cellText } from '../../src/testing/expected-table.ts';
