@@ -151,8 +151,7 @@ export class ExactlyOnceWriter implements SinkWriter {
 
   /** Makes ready for the same transaction anew; throws where that does not help. */
   private async restart(error: unknown, begun: number, phase: 'filling' | 'ending'): Promise<void> {
-    const meaning = meaningOf(error);
-    if (meaning === 'for good' || this.restarts++ > MOST_RESTARTS) throw error;
+    const meaning = this.meaning(error);
     // What is open is aborted before the next one.
     if (meaning === 'begin again' && phase === 'filling') return;
     if (meaning === 'lost') {
@@ -160,6 +159,14 @@ export class ExactlyOnceWriter implements SinkWriter {
       if (over && phase === 'filling' && !this.parts.patience.troubled) throw this.tooSlow(error);
     }
     await this.takeOver();
+  }
+
+  /** What makes it worth trying again; throws what does not. */
+  private meaning(error: unknown): 'begin again' | 'lost' {
+    const meaning = meaningOf(error);
+    if (!this.parts.patience.troubled) this.restarts++;
+    if (meaning === 'for good' || this.restarts > MOST_RESTARTS) throw error;
+    return meaning;
   }
 
   /** Throws where another has the id, not the coordinator's clock taken it away. Whether it was the clock. */
@@ -186,9 +193,7 @@ export class ExactlyOnceWriter implements SinkWriter {
       try {
         return await this.endings.repeat();
       } catch (error) {
-        const meaning = meaningOf(error);
-        if (meaning === 'for good' || this.restarts++ > MOST_RESTARTS) throw error;
-        if (meaning === 'lost') await this.refuseFenced(error, begun);
+        if (this.meaning(error) === 'lost') await this.refuseFenced(error, begun);
         await this.id.take();
       }
     }
