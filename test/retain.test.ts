@@ -114,7 +114,7 @@ describe.each(['json', 'csv'] as const)('a source of %s with retain', (kind) => 
       const n = (counts.get(point) ?? 0) + 1;
       counts.set(point, n);
       if (failing.includes(point) && n % 3 === 0) throw new Error('the disk is full');
-      if (point === 'committed' && n === 20) throw new Error('an outage');
+      if (point === 'committed' && n === 22) throw new Error('an outage');
     };
     await expect(ran(source + LIVE, { checkpointIntervalMs: 1, fault })).rejects.toThrow('an outage');
     remove();
