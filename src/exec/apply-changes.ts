@@ -17,7 +17,7 @@ const CHANGES = ident('temp', 'main', '$changes');
  * retracted, and no scan otherwise.
  *
  * `again`: epochs were done again since the table was written. Sums of doubles are added in any order, so the last bits of
- * what is retracted may be others; a row that is not there is taken for the one whose doubles are nearly the same.
+ * what is retracted may be others; a row that is not there is taken for the one whose doubles are nearest.
  */
 export async function applyChanges(
   connection: DuckConnection,
@@ -44,7 +44,7 @@ export async function applyChanges(
   if (Number(retracted) > 0) {
     const near = again && columns.some(isInexact);
     const gone = near
-      ? await removeNear(connection, table, columns)
+      ? await removeNear(connection, table, columns, Number(retracted))
       : await connection.run(remove(table, columns, neverNull));
     if (gone !== Number(retracted)) {
       const message = `${Number(retracted) - gone} of ${Number(retracted)} retracted rows are not in ${table.text}`;
@@ -79,35 +79,57 @@ function remove(table: Sql, columns: readonly Column[], neverNull: readonly unkn
     FROM ${table} AS t JOIN ${CHANGES} AS c ON c."$n" < 0 AND ${join([...equal, ...same], ' AND ')}) WHERE k <= n)`;
 }
 
-const isInexact = ({ type }: Column): boolean => type === 'DOUBLE' || type === 'FLOAT';
+/** Doubles, also within lists, structs and maps. */
+const isInexact = ({ type }: Column): boolean => /\b(DOUBLE|FLOAT)\b/.test(type);
+const isNumber = ({ type }: Column): boolean => type === 'DOUBLE' || type === 'FLOAT';
 
 /** How far apart, in parts of the greater, two doubles are that were the same. */
 const NEAR = 1e-9;
 
-/** The rows that are the same are matched first, then those that nearly are; then what is matched goes. */
-async function removeNear(connection: DuckConnection, table: Sql, columns: readonly Column[]): Promise<number> {
-  await connection.run(sql`CREATE OR REPLACE TEMP TABLE "$match" AS ${matches(table, columns, false, raw('true'))}`);
-  const left = sql`(SELECT c.* REPLACE (c."$n" + coalesce(m.n, 0) AS "$n") FROM ${CHANGES} AS c
-    LEFT JOIN (SELECT "$id", count(*) AS n FROM "$match" GROUP BY ALL) AS m USING ("$id"))`;
-  const free = sql`t.rowid NOT IN (SELECT r FROM "$match")`;
-  await connection.run(sql`INSERT INTO "$match" ${matches(table, columns, true, free, left)}`);
+/** How a row is found: as it is; by doubles that are nearly the same; by the other columns, with the doubles that are nearest. */
+const WAYS = ['same', 'near', 'nearest'] as const;
+
+/**
+ * The rows that are the same are matched first, then those that nearly are; then, for a sum in which much cancels out is nowhere
+ * near, those that are nearest among the rows with the same other columns. What is matched goes.
+ */
+async function removeNear(
+  connection: DuckConnection,
+  table: Sql,
+  columns: readonly Column[],
+  retracted: number,
+): Promise<number> {
+  await connection.run(sql`CREATE OR REPLACE TEMP TABLE "$match" ("$id" BIGINT, r BIGINT)`);
+  let left = retracted;
+  for (const way of WAYS) {
+    // A row that two changes want is the one's; the other one may still find another.
+    for (let found = -1; found !== 0 && left > 0; left -= found)
+      found = await connection.run(sql`INSERT INTO "$match" ${matches(table, columns, way)}`);
+  }
   return connection.run(sql`DELETE FROM ${table} WHERE rowid IN (SELECT r FROM "$match")`);
 }
 
-/** Rows of the table with the change that retracts them: of each change as many as it retracts, each row once. */
-function matches(table: Sql, columns: readonly Column[], near: boolean, free: Sql, changes = CHANGES): Sql {
-  const same = columns.map((column) => {
+/** Rows of the table with the change that retracts them, of those not matched yet: of each change as many as it retracts, each row once. */
+function matches(table: Sql, columns: readonly Column[], way: (typeof WAYS)[number]): Sql {
+  const same = columns.flatMap((column) => {
     const [t, c] = [ident('t', column.name), ident('c', column.name)];
     const equal = sql`${t} IS NOT DISTINCT FROM ${c}`;
-    return near && isInexact(column)
-      ? sql`(${equal} OR abs(${t} - ${c}) <= ${NEAR} * greatest(abs(${t}), abs(${c})))`
-      : equal;
+    if (way === 'same' || !isInexact(column)) return [equal];
+    if (way === 'nearest') return [];
+    return isNumber(column)
+      ? [sql`(${equal} OR abs(${t} - ${c}) <= ${NEAR} * greatest(abs(${t}), abs(${c})))`]
+      : [equal];
   });
-  const exact = near ? [] : tellingApart(columns, 't').map((extra, i) => sql`${extra} IS NOT DISTINCT FROM c.${ident(apart(i))}`); // prettier-ignore
+  const exact = way === 'same' ? tellingApart(columns, 't').map((extra, i) => sql`${extra} IS NOT DISTINCT FROM c.${ident(apart(i))}`) : []; // prettier-ignore
+  const apartBy = columns.filter(isNumber).map(({ name }) => sql`coalesce(abs(${ident('t', name)} - ${ident('c', name)}), 0)`); // prettier-ignore
+  const distance = way === 'nearest' && apartBy.length > 0 ? join(apartBy, ' + ') : raw('0');
+  const left = sql`(SELECT c.* REPLACE (c."$n" + coalesce(m.n, 0) AS "$n") FROM ${CHANGES} AS c
+    LEFT JOIN (SELECT "$id", count(*) AS n FROM "$match" GROUP BY ALL) AS m USING ("$id"))`;
   return sql`SELECT "$id", r FROM (
-    SELECT c."$id", t.rowid AS r, -c."$n" AS n, row_number() OVER (PARTITION BY c."$id" ORDER BY t.rowid) AS k,
-      row_number() OVER (PARTITION BY t.rowid ORDER BY c."$id") AS once
-    FROM ${table} AS t JOIN ${changes} AS c ON c."$n" < 0 AND ${free} AND ${join([...same, ...exact], ' AND ')})
+    SELECT c."$id", t.rowid AS r, -c."$n" AS n, row_number() OVER (PARTITION BY c."$id" ORDER BY ${distance}, t.rowid) AS k,
+      row_number() OVER (PARTITION BY t.rowid ORDER BY ${distance}, c."$id") AS once
+    FROM ${table} AS t JOIN ${left} AS c ON c."$n" < 0 AND t.rowid NOT IN (SELECT r FROM "$match")
+      AND ${join([raw('true'), ...same, ...exact], ' AND ')})
     WHERE k <= n AND once = 1`;
 }
 
