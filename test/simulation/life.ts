@@ -38,11 +38,11 @@ export class Life {
   private readonly readers: { name: string; reader: SimulatedReader }[];
   private readonly abort = new AbortController();
   private readonly running: Promise<void>;
-  private readonly ended: Promise<void>;
   private readonly begun: Promise<void>;
   private committed: () => void = () => undefined;
   private begins: () => void = () => undefined;
-  private writing = 0;
+  /** A checkpoint is being written. */
+  private writing = false;
 
   private constructor(world: World, engine: Engine, readers: { name: string; reader: SimulatedReader }[]) {
     this.world = world;
@@ -55,7 +55,6 @@ export class Life {
         this.error = error;
       },
     ); // prettier-ignore
-    this.ended = this.running;
   }
 
   static async start(world: World, { texts, feeding, records, options }: Subject, habits: Habits, now: () => number): Promise<Life> {
@@ -91,14 +90,9 @@ export class Life {
   } // prettier-ignore
 
   private heard(event: RunEvent): void {
-    if (process.env['SIM'])
-      console.log(
-        this.world.crashed,
-        JSON.stringify(event, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 100),
-      );
     if (this.world.crashed) return;
     if (event.event === 'warning') this.warnings.push(event.message);
-    if (event.event === 'checkpoint' || event.event === 'warning') this.writing = 0;
+    if (event.event === 'checkpoint' || event.event === 'warning') this.writing = false;
     if (event.event === 'resumed') {
       this.epoch = event.epoch;
       if (event.epoch >= 0) this.begins();
@@ -111,12 +105,12 @@ export class Life {
   }
 
   private pinned(): void {
-    this.writing = 1;
+    this.writing = true;
   }
 
   /** Resolves with the work, or when the life has ended. */
   private async race(work: Promise<unknown>): Promise<void> {
-    await Promise.race([work, this.ended]);
+    await Promise.race([work, this.running]);
   }
 
   /** Nothing is under way: every source waits. */
@@ -127,7 +121,7 @@ export class Life {
 
   /** What is being written beside the stream is written. */
   async quiet(): Promise<void> {
-    while (this.writing > 0 && !this.world.crashed && !this.over && this.error === undefined)
+    while (this.writing && !this.world.crashed && !this.over && this.error === undefined)
       await new Promise((resolve) => setImmediate(resolve));
   }
 
