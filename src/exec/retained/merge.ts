@@ -22,7 +22,7 @@ export function toMerge(files: readonly RetainedFile[], retainMs: number): reado
 
 /** Writes neighbours as one file; or names one that is not as it was written. */
 export async function mergedFile(
-  { folder, disk, output }: KeeperHost,
+  { folder, disk, connection }: KeeperHost,
   group: readonly RetainedFile[],
   path: string,
 ): Promise<RetainedFile | { readonly damaged: string }> {
@@ -34,7 +34,7 @@ export async function mergedFile(
   if (first === undefined || last === undefined) return { damaged: path };
   const paths = join(group.map((file) => sql`${noPattern(joinPath(folder, file.path))}`));
   const full = joinPath(folder, path);
-  const rows = await output.run(
+  const rows = await connection.run(
     sql`COPY (SELECT * FROM read_parquet([${paths}])) TO ${full} (FORMAT parquet, COMPRESSION ${raw('zstd')})`,
   );
   return {

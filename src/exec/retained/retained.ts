@@ -1,9 +1,8 @@
 import { join as joinPath } from 'node:path';
-import { ident, sql } from '../../base/sql.ts';
 import type { SourceNode } from '../../planner/plan-sources.ts';
 import type { DuckConnection } from '../duck.ts';
 import type { RetainedSource } from '../checkpoint/manifest.ts';
-import { PILES, RETAINED, SourceKeeper, type Cut, type KeeperHost } from './source-keeper.ts';
+import { RETAINED, SourceKeeper, type Cut, type KeeperHost } from './source-keeper.ts';
 
 export interface RetainedHost extends Pick<KeeperHost, 'folder' | 'disk'> {
   readonly connect: () => Promise<DuckConnection>;
@@ -32,13 +31,12 @@ export class Retained {
     known: readonly RetainedSource[],
   ): Promise<Retained | undefined> {
     if (sources.every(({ retainMs }) => retainMs === undefined)) return undefined;
-    const host = { folder, disk, intake: await connect(), output: await connect() };
+    const host = { folder, disk, connection: await connect() };
     const keepers = sources.flatMap(({ name, retainMs }) =>
       retainMs === undefined ? [] : [new SourceKeeper(host, name, retainMs, known.find(({ source }) => source === name))],
     ); // prettier-ignore
     await host.disk.makeFolder(joinPath(host.folder, RETAINED));
     await host.disk.syncFolder(host.folder);
-    await host.intake.run(sql`CREATE SCHEMA IF NOT EXISTS ${ident(PILES)}`);
     return new Retained(host, keepers);
   }
 
@@ -77,8 +75,7 @@ export class Retained {
   }
 
   async close(): Promise<void> {
-    for (const keeper of this.keepers) await keeper.settled();
-    this.host.intake.close();
-    this.host.output.close();
+    for (const keeper of this.keepers) await keeper.close();
+    this.host.connection.close();
   }
 }

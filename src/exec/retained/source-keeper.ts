@@ -1,25 +1,21 @@
 import { join as joinPath } from 'node:path';
 import type { Chunk, CsvDialect } from '../../base/connector.ts';
-import { ident } from '../../base/sql.ts';
 import type { Disk } from '../checkpoint/disk.ts';
 import { fileStem } from '../checkpoint/file-stem.ts';
 import type { RetainedFile, RetainedSource } from '../checkpoint/manifest.ts';
 import type { DuckConnection } from '../duck.ts';
 import { mergedFile, toMerge } from './merge.ts';
 import { Pile } from './pile.ts';
+import { Window } from './raw-lines.ts';
 
 /** In this folder of the state folder are the files of retained records. */
 export const RETAINED = 'retained';
-/** In this schema are the piles. */
-export const PILES = 'retained';
-
 export interface KeeperHost {
   /** The state folder. */
   readonly folder: string;
   readonly disk: Disk;
-  /** Two connections to the database of the state: records are taken in on one while on the other files are written. */
-  readonly intake: DuckConnection;
-  readonly output: DuckConnection;
+  /** Of its own: files are written on it while the stream goes on. */
+  readonly connection: DuckConnection;
 }
 
 /** A pile that takes no more records, and its file where it has been written; of one without records there is none. */
@@ -38,7 +34,7 @@ type Partition = RetainedSource['partitions'][number];
 
 /** A pile that is larger becomes a file, and does not wait for the next checkpoint; bytes of text. */
 const LARGE_PILE = 64 << 20;
-/** More piles than these are not held in memory while the disk is slower than the stream. */
+/** While so many of them wait to be written, the stream waits too. */
 const MOST_PILES = 2;
 
 let files = 0;
@@ -46,7 +42,7 @@ let files = 0;
 /** Keeps the raw records of one source for as long as it says. */
 export class SourceKeeper {
   readonly source: string;
-  /** Files, from the state folder, that no manifest names yet. */
+  /** Files, from the state folder, that no manifest names, or not yet. */
   readonly unnamed = new Set<string>();
   private readonly host: KeeperHost;
   private readonly retainMs: number;
@@ -55,6 +51,7 @@ export class SourceKeeper {
   private named: readonly RetainedFile[];
   private sealed: Sealed[] = [];
   private pile: Pile | undefined;
+  private readonly window = new Window();
   private adding: Promise<void> = Promise.resolve();
   private writing: Promise<void> = Promise.resolve();
   private readonly damaged = new Set<string>();
@@ -81,8 +78,8 @@ export class SourceKeeper {
 
   /** Between two epochs: all that was kept so far is to be written. */
   cut(): Promise<Cut> {
-    const cut = this.adding.then(() => {
-      this.seal();
+    const cut = this.adding.then(async () => {
+      await this.seal();
       return { partitions: [...this.partitions.values()], sealed: [...this.sealed] };
     });
     this.adding = cut.then(() => undefined);
@@ -120,22 +117,23 @@ export class SourceKeeper {
     }
   }
 
-  /** Resolves when nothing is under way. */
-  async settled(): Promise<void> {
+  /** Resolves when nothing is under way. What no checkpoint has taken in is read again by the run that goes on. */
+  async close(): Promise<void> {
     await this.adding.catch(() => undefined);
     await this.writing.catch(() => undefined);
+    for (const pile of [this.pile, ...this.waiting().map((each) => each.pile)]) await pile?.remove();
   }
 
   private async add(chunks: readonly Chunk[], names: readonly string[], epoch: number, clock: bigint): Promise<void> {
     try {
-      this.pile ??= new Pile(this.host.intake, ident(PILES, `${this.source} ${files++}`));
+      this.pile ??= this.begin(epoch);
       await this.pile.add(chunks, names, epoch, clock);
     } finally {
       for (const chunk of chunks) chunk.release();
     }
     for (const chunk of chunks) this.move(chunk, names[chunk.partition] ?? '');
     if (this.pile.bytes < LARGE_PILE) return;
-    this.seal();
+    await this.seal();
     this.write().catch(() => undefined);
   }
 
@@ -152,7 +150,14 @@ export class SourceKeeper {
     });
   }
 
-  private seal(): void {
+  private begin(epoch: number): Pile {
+    const file = this.path(`${epoch}`, 'lines');
+    this.unnamed.add(file);
+    return new Pile(this.host.folder, file, this.window);
+  }
+
+  private async seal(): Promise<void> {
+    await this.pile?.seal();
     if (this.pile !== undefined) this.sealed.push({ pile: this.pile });
     this.pile = undefined;
   }
@@ -167,8 +172,9 @@ export class SourceKeeper {
       .catch(() => undefined)
       .then(async () => {
         for (const each of this.waiting()) {
-          each.file = each.pile.rows === 0 ? null : await this.file(each.pile);
-          await each.pile.drop();
+          each.file = each.pile.lines === 0 ? null : await this.file(each.pile);
+          await each.pile.remove();
+          this.unnamed.delete(each.pile.file);
         }
       });
     this.writing = writing;
@@ -176,13 +182,13 @@ export class SourceKeeper {
   }
 
   private async file(pile: Pile): Promise<RetainedFile> {
-    const { disk, folder, output } = this.host;
-    const path = this.path(pile.epochs.first, pile.epochs.last);
+    const { disk, folder, connection } = this.host;
+    const path = this.path(`${pile.epochs.first}-${pile.epochs.last}`, 'parquet');
     this.unnamed.add(path);
     try {
-      await pile.write(output, joinPath(folder, path));
+      await pile.write(connection, joinPath(folder, path));
       const measured = await disk.measure(joinPath(folder, path));
-      const { rows, since, clock, ranges, epochs } = pile;
+      const { lines: rows, since, clock, ranges, epochs } = pile;
       return { path, ...measured, rows, level: 0, epochs, since: String(since), clock: String(clock), partitions: ranges }; // prettier-ignore
     } catch (error) {
       this.unnamed.delete(path);
@@ -190,8 +196,9 @@ export class SourceKeeper {
     }
   }
 
-  private path(first: number, last: number): string {
-    return `${RETAINED}/${fileStem(this.source)}-${first}-${last}-${Date.now().toString(36)}${(files++).toString(36)}.parquet`;
+  private path(epochs: string, kind: 'lines' | 'parquet'): string {
+    const unique = `${Date.now().toString(36)}${(files++).toString(36)}`;
+    return `${RETAINED}/${fileStem(this.source)}-${epochs}-${unique}.${kind}`;
   }
 
   private async merged(kept: readonly RetainedFile[]): Promise<readonly RetainedFile[]> {
@@ -201,7 +208,11 @@ export class SourceKeeper {
       const [first, last] = [group?.at(0), group?.at(-1)];
       if (group === undefined || first === undefined || last === undefined) return all;
       if (group.some(({ path }) => this.damaged.has(path))) return all;
-      const merged = await mergedFile(this.host, group, this.path(first.epochs.first, last.epochs.last));
+      const merged = await mergedFile(
+        this.host,
+        group,
+        this.path(`${first.epochs.first}-${last.epochs.last}`, 'parquet'),
+      );
       if ('damaged' in merged) {
         this.damaged.add(merged.damaged);
         return all;
