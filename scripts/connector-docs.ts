@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { OptionSpecs } from '../src/base/options.ts';
 import { sinks, sources } from '../src/connectors/registry.ts';
+import { SOURCE_OPTIONS } from '../src/planner/retain.ts';
 
 /**
  * Writes docs/connectors.md from the connectors' own option specs: `node scripts/connector-docs.ts`. With `--check` it
@@ -12,6 +13,9 @@ const text = [
   '# Connectors',
   'Every option that a `WITH` clause takes. An unknown option, or a value that does not fit, is an error that names the near miss. Durations are `500 ms`, `10 seconds`, `1 hour`; sizes `64 MB`, `1 GiB`.',
   ...section('Sources', sources),
+  '### Every source',
+  'What each takes beside that, save generator, nexmark and Parquet files, which have no raw records.',
+  table(SOURCE_OPTIONS),
   ...section('Sinks', sinks),
 ].join('\n\n');
 

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { OpenOptions, RunEvent, RunOptions } from '../src/base/run.ts';
 import type { FaultPoint } from '../src/base/fault.ts';
+import { overview } from '../src/cli/state-overview.ts';
 import { open, type EngineHost } from '../src/engine.ts';
+import { listCheckpoints, readManifest } from '../src/exec/checkpoint/read-manifest.ts';
 
 /** Views that are added after what they are to start from is gone from the source: files that are removed once they are read. */
 
@@ -55,7 +57,7 @@ interface How extends OpenOptions {
 async function ran(sql: string, { in: place, fault, ...options }: How = {}, run: RunOptions = {}): Promise<Ran> {
   const cwd = join(folder, place ?? '.');
   const events: RunEvent[] = [];
-  const given = { db: join(cwd, 'run.duckdb'), state: join(cwd, 'run.state'), cwd, maxBatchRows: 50, threads: 2 };
+  const given = { db: join(cwd, 'run.duckdb'), state: join(cwd, 'run.state'), cwd, maxBatchRows: 150, threads: 2 };
   const engine = await open({ ...given, ...options }, fault === undefined ? {} : { fault });
   try {
     await engine.sql(sql);
@@ -116,7 +118,7 @@ describe.each(['json', 'csv'] as const)('a source of %s with retain', (kind) => 
       if (failing.includes(point) && n % 3 === 0) throw new Error('the disk is full');
       if (point === 'committed' && n === 22) throw new Error('an outage');
     };
-    await expect(ran(source + LIVE, { checkpointIntervalMs: 1, fault })).rejects.toThrow('an outage');
+    await expect(ran(source + LIVE, { checkpointIntervalMs: 1, maxBatchRows: 50, fault })).rejects.toThrow('an outage');
     remove();
     await ran(source + LIVE, { checkpointIntervalMs: 1 }, { stopAfter: { epochs: 2 } });
     await ran(source + LIVE + ADDED);
@@ -193,4 +195,8 @@ test('any Parquet reader finds the records', async () => {
   const [first, second] = await asked(select);
   expect(first).toEqual(['in/bids0.json', '601', '0', '601', '0', '0']);
   expect(second?.slice(0, 3)).toMatchObject(['in/bids1.json', matching(/^[1-9]/), '0']);
+  const state = join(folder, 'run.state');
+  const { manifest } = readManifest(state, listCheckpoints(state)[0] ?? 0);
+  const shown = manifest && overview(manifest).find(({ name }) => name === 'retained')?.table.rows;
+  expect(shown?.map(([source, partition, from]) => [source, partition, from])).toEqual([['bids', 'in/bids0.json', 0], ['bids', 'in/bids1.json', 0]]); // prettier-ignore
 });

@@ -29,6 +29,7 @@ export function overview(manifest: Manifest): readonly Section[] {
         ]), // prettier-ignore
       ),
     ),
+    ...retainedSections(manifest),
     section(
       'targets',
       'kind name fingerprint',
@@ -36,6 +37,18 @@ export function overview(manifest: Manifest): readonly Section[] {
     ),
     operatorsSection(manifest.operators),
   ];
+}
+
+/** What is kept of the sources' raw records; nothing where none are. */
+function retainedSections({ retained = [] }: Manifest): readonly Section[] {
+  if (retained.length === 0) return [];
+  const rows = retained.flatMap(({ source, partitions, files }) =>
+    partitions.map(({ name, from, to }) => {
+      const own = files.filter((file) => file.partitions.some((each) => each.name === name && each.to > from));
+      return [source, name, from, to, instantOf(own[0]?.since ?? null), own.length];
+    }),
+  );
+  return [section('retained', 'source partition from# to# since files#', rows)];
 }
 
 /** A line for each table of each operator; one for an operator that has none. */
