@@ -57,7 +57,7 @@ interface How extends OpenOptions {
 async function ran(sql: string, { in: place, fault, ...options }: How = {}, run: RunOptions = {}): Promise<Ran> {
   const cwd = join(folder, place ?? '.');
   const events: RunEvent[] = [];
-  const given = { db: join(cwd, 'run.duckdb'), state: join(cwd, 'run.state'), cwd, maxBatchRows: 150, threads: 2 };
+  const given = { db: join(cwd, 'run.duckdb'), state: join(cwd, 'run.state'), cwd, maxBatchRows: 50, threads: 2 };
   const engine = await open({ ...given, ...options }, fault === undefined ? {} : { fault });
   try {
     await engine.sql(sql);
@@ -118,7 +118,7 @@ describe.each(['json', 'csv'] as const)('a source of %s with retain', (kind) => 
       if (failing.includes(point) && n % 3 === 0) throw new Error('the disk is full');
       if (point === 'committed' && n === 22) throw new Error('an outage');
     };
-    await expect(ran(source + LIVE, { checkpointIntervalMs: 1, maxBatchRows: 50, fault })).rejects.toThrow('an outage');
+    await expect(ran(source + LIVE, { checkpointIntervalMs: 1, fault })).rejects.toThrow('an outage');
     remove();
     await ran(source + LIVE, { checkpointIntervalMs: 1 }, { stopAfter: { epochs: 2 } });
     await ran(source + LIVE + ADDED);
