@@ -18,7 +18,8 @@ CREATE MATERIALIZED VIEW visitors AS
 SELECT visitor, count(*) AS clicks, sum(price) AS price, max(ts) AS last_seen FROM clicks GROUP BY visitor;
 
 CREATE MATERIALIZED VIEW by_campaign AS
-SELECT c.name, count(*) AS clicks, sum(k.price) AS price FROM clicks k JOIN campaigns c ON c.id = k.campaign GROUP BY c.name;
+SELECT c.name, k.clicks, k.price
+FROM (SELECT campaign, count(*) AS clicks, sum(price) AS price FROM clicks GROUP BY campaign) k JOIN campaigns c ON c.id = k.campaign;
 
 CREATE VIEW closed AS
 SELECT window_end, campaign, count(*) AS clicks FROM HOP(clicks, ts, INTERVAL '2 seconds', INTERVAL '10 seconds')

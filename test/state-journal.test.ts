@@ -137,7 +137,9 @@ class Place {
       targets: [], sources: [],
     }; // prettier-ignore
     const tables = () => this.known().map(({ name, state }) => ({ name, state, pinned: state.pin() }));
-    await this.checkpoints?.take(standing, () => [{ key: 'o', title: '', memo: null, tables: tables() }]);
+    await this.checkpoints?.take(standing, () =>
+      Promise.resolve([{ key: 'o', title: '', memo: null, tables: tables() }]),
+    );
   }
 
   /** One that cannot be written: it is as if it had not been. */

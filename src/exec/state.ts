@@ -171,9 +171,18 @@ export class StateTable {
     return this.session.run(this.account, statement);
   }
 
-  private async compact(): Promise<void> {
+  /** After a MERGE `rows` is no more than an upper bound; by this it is exact. */
+  async recount(): Promise<void> {
+    if (this.shape.key !== undefined && this.rows > 0) await this.count();
+  }
+
+  private async count(): Promise<void> {
     const [counted] = await this.session.rows(this.account, sql`SELECT count(*) AS n FROM ${this.name}`);
     this.rows = Number(counted?.['n'] ?? 0);
+  }
+
+  private async compact(): Promise<void> {
+    await this.count();
     if (this.dead > this.rows) await this.replace(sql`SELECT * FROM ${this.name}`);
   }
 

@@ -62,13 +62,13 @@ export class Checkpoints {
   }
 
   /** Pins the state. Resolves when the stream may go on; `settled` tells when all is on disk. */
-  async take(standing: Standing, operators: () => readonly OperatorSnapshot[]): Promise<void> {
+  async take(standing: Standing, operators: () => Promise<readonly OperatorSnapshot[]>): Promise<void> {
     await this.settled();
     const started = performance.now();
     this.takenAt = started;
     const { connection, fault } = this.host;
     await connection.run(sql`BEGIN`);
-    const snapshot = operators();
+    const snapshot = await operators();
     const cut = this.host.retained?.cut() ?? [];
     const [first] = snapshot.flatMap(({ tables }) => tables);
     if (first !== undefined) await connection.rows(sql`SELECT 1 FROM ${first.pinned.table} LIMIT 1`);

@@ -31,10 +31,13 @@ export function keepers(graph: Graph, identity: Identity): readonly { key: strin
 export const tableName = (operator: Operator, table: StateTable): string =>
   table.label.startsWith(operator.node.id) ? table.label.slice(operator.node.id.length) : table.label;
 
-export const snapshotOf = (graph: Graph, identity: Identity): readonly OperatorSnapshot[] =>
-  keepers(graph, identity).map(({ key, operator }) => ({
+export async function snapshotOf(graph: Graph, identity: Identity): Promise<readonly OperatorSnapshot[]> {
+  const kept = keepers(graph, identity);
+  for (const { operator } of kept) for (const table of operator.tables ?? []) await table.recount();
+  return kept.map(({ key, operator }) => ({
     key,
     title: operator.explain().title,
     memo: operator.save?.() ?? null,
     tables: (operator.tables ?? []).map((state) => ({ name: tableName(operator, state), state, pinned: state.pin() })),
   }));
+}
