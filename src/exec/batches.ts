@@ -52,12 +52,11 @@ export class Batches {
       const chunks = await source.pending;
       ready.set(source, chunks ?? []);
     });
-    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
     const changed = this.host.changes.arrival();
     const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
     // Bounded input is there already: all sources bring their part, so that they advance together.
     if (bounded) await Promise.race([Promise.all(waits), changed]);
-    else await Promise.race([...waits, aborted, changed, ...(live.length === 0 ? [this.clockTurns()] : [])]);
+    else await orAborted(Promise.race([...waits, changed, ...(live.length === 0 ? [this.clockTurns()] : [])]), signal);
     await new Promise((resolve) => setImmediate(resolve));
     if (bounded && ready.size < live.length) return [];
     const batches: Batch[] = [];
@@ -110,10 +109,7 @@ export class Batches {
     );
     const left = this.host.batchIntervalMs - (performance.now() - started);
     if (left <= 0 || rows >= this.host.maxBatchRows / 2) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, left);
-      signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-    });
+    await sleep(left, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 
   /** Partitions may run ahead of the slowest by about what an epoch brings. */
@@ -137,5 +133,17 @@ export class Batches {
       for (const chunk of pending ?? []) chunk.release();
       await source.reader.close();
     }
+  }
+}
+
+/** Resolves when the work is over or the signal aborts. It leaves nothing on the signal, which lives as long as the run. */
+async function orAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => (stop = resolve));
+  signal?.addEventListener('abort', stop);
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
 }

@@ -14,7 +14,6 @@ export class ChangeQueue {
   private waiting: QueuedScript[] = [];
   private readonly underWay = new Set<QueuedScript>();
   private arrived: () => void = () => undefined;
-  private arriving = this.nextArrival();
   private closed: unknown;
 
   /** Resolves when the epoch that the changes are part of is committed; rejects when they fail, or the run does. */
@@ -35,16 +34,15 @@ export class ChangeQueue {
     return this.waiting.length > 0;
   }
 
-  /** Resolves when something waits. */
+  /** Resolves when something waits; for one who asks again and again, so that what was asked before is let go of. */
   arrival(): Promise<void> {
-    return this.pending ? Promise.resolve() : this.arriving;
+    return this.pending ? Promise.resolve() : new Promise((resolve) => (this.arrived = resolve));
   }
 
   /** All that waits, for an epoch to take; the taker calls `done` or `failed` of each. */
   take(): readonly QueuedScript[] {
     const taken = this.waiting;
     this.waiting = [];
-    this.arriving = this.nextArrival();
     for (const script of taken) this.underWay.add(script);
     return taken;
   }
@@ -54,9 +52,5 @@ export class ChangeQueue {
     this.closed = error;
     for (const script of [...this.waiting, ...this.underWay]) script.failed(error);
     this.waiting = [];
-  }
-
-  private nextArrival(): Promise<void> {
-    return new Promise((resolve) => (this.arrived = resolve));
   }
 }

@@ -75,8 +75,9 @@ export class Results {
   private userTables: readonly TableOperator[] = [];
   /** Epochs were done again: the operators may hold doubles with other last bits than the tables. */
   again = false;
-  /** The last epoch that no recovery will need the log of, when that is new. */
-  forgettable: number | undefined;
+  /** The last epoch that no recovery will need the log of, and the last whose log has gone. */
+  forgettable = -1;
+  private forgotten = -1;
   /** Statements of the file that changed tables before the next epoch; they are written down with it. */
   statements: readonly string[] = [];
 
@@ -181,7 +182,7 @@ export class Results {
       if (record.lateSources.length > 0) await this.writeLate(record);
       await this.connection.run(sql`INSERT INTO ${meta('epochs')} ${recordRow(record)}`);
       await this.writeStatements();
-      if (this.forgettable !== undefined) await this.forget(this.forgettable);
+      if (this.forgettable > this.forgotten) await this.forget(this.forgettable);
       await this.connection.run(sql`COMMIT`);
     } catch (error) {
       await this.connection.run(sql`ROLLBACK`).catch(() => undefined);
@@ -204,7 +205,7 @@ export class Results {
 
   /** The log of these epochs is of no use to a recovery any more. The last thousand stay to be looked at. */
   private async forget(epoch: number): Promise<void> {
-    this.forgettable = undefined;
+    this.forgotten = epoch;
     await this.connection.run(sql`DELETE FROM ${meta('epochs')} WHERE epoch <= ${epoch - KEPT_EPOCHS}`);
     for (const { node } of this.userTables)
       await this.connection.run(sql`DELETE FROM ${changesOf(node.name)} WHERE "$epoch" <= ${epoch}`);
