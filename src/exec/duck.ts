@@ -8,7 +8,7 @@ import {
 } from '@duckdb/node-api';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
-import type { Sql } from '../base/sql.ts';
+import { sql, type Sql } from '../base/sql.ts';
 
 /**
  * The only module that knows DuckDB's client. One `Duck` is one DuckDB instance; its connections may run at the same
@@ -92,6 +92,12 @@ export class DuckConnection {
     this.statements++;
     const reader = await this.connection.runAndReadAll(statement.text);
     return reader.getRowObjectsJS();
+  }
+
+  /** The columns of a table or a SELECT. */
+  async columns(relation: Sql): Promise<readonly Column[]> {
+    const rows = await this.rows(sql`DESCRIBE ${relation}`);
+    return rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
   }
 
   /** Columns with DuckDB's types and rows as JSON values: what is too wide for a number (BIGINT, DECIMAL) is a string. */

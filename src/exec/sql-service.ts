@@ -135,8 +135,7 @@ class DuckSqlService implements SqlService {
 
   async describe(select: Sql): Promise<readonly Column[]> {
     try {
-      const rows = await this.connection.rows(sql`DESCRIBE ${select}`);
-      return rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
+      return await this.connection.columns(select);
     } catch (error) {
       throw asBindError(error, undefined);
     }

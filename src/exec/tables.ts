@@ -66,8 +66,7 @@ export class Tables implements TableService {
     definition: MappedText,
   ): Promise<{ readonly columns: readonly Column[]; readonly key: readonly string[] }> {
     await this.guarded(definition, () => this.connection.run(raw(definition.text)));
-    const described = await this.connection.rows(sql`DESCRIBE ${ident('tables', name)}`);
-    const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
+    const columns = await this.connection.columns(ident('tables', name));
     const constraints = await this.connection.rows(
       sql`SELECT unnest(constraint_column_names) AS name FROM duckdb_constraints()
         WHERE schema_name = 'tables' AND lower(table_name) = lower(${name}) AND constraint_type = 'PRIMARY KEY'`,

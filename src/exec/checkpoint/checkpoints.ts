@@ -137,8 +137,7 @@ export class Checkpoints {
   ): Promise<TableState> {
     if (pinned.unchanged && before !== undefined) return before;
     const { connection } = this.host;
-    const described = await connection.rows(sql`DESCRIBE ${pinned.table}`);
-    const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
+    const columns = await connection.columns(pinned.table);
     const whole = pinned.whole || before === undefined;
     const rows = !whole ? pinned.added : pinned.rows === 0 ? undefined : sql`SELECT * FROM ${pinned.table}`;
     const file = rows === undefined ? undefined : await this.file(`${at.file}.parquet`, sql`SELECT ${storedColumns(columns)} FROM (${rows})`); // prettier-ignore
@@ -165,9 +164,7 @@ export class Checkpoints {
   }
 
   private async stored(select: Sql): Promise<Sql> {
-    const described = await this.host.connection.rows(sql`DESCRIBE ${select}`);
-    const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
-    return sql`SELECT ${storedColumns(columns)} FROM (${select})`;
+    return sql`SELECT ${storedColumns(await this.host.connection.columns(select))} FROM (${select})`;
   }
 
   private async file(path: string, select: Sql): Promise<{ readonly rows: number; readonly reference: FileReference }> {

@@ -25,8 +25,7 @@ export async function loadState(
     for (const table of operator.tables ?? []) {
       const state = saved.tables.find((candidate) => candidate.name === tableName(operator, table));
       if (state === undefined) throw otherShape(key);
-      const described = await connection.rows(sql`DESCRIBE ${table.name}`);
-      const columns = described.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }));
+      const columns = await connection.columns(table.name);
       if (JSON.stringify(columns) !== JSON.stringify(state.columns)) throw otherShape(key);
       await refill(table, state, folder, connection);
     }
