@@ -4,6 +4,8 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { Address } from '../kafka/address.ts';
 import { Cluster, type Topic } from '../kafka/cluster.ts';
 import { brokerCodes } from '../kafka/codes.ts';
+import { whyUnreachable } from '../kafka/refusal.ts';
+import type { Security } from '../kafka/security.ts';
 import { Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
 import type { Compression } from './record-batch.ts';
@@ -11,6 +13,7 @@ import { EpochRows, type RowsSettings } from './rows.ts';
 
 export interface KafkaSinkSettings extends RowsSettings {
   readonly brokers: readonly Address[];
+  readonly security: Security;
   readonly topic: string;
   readonly clientId: string;
   readonly compression: Compression;
@@ -38,6 +41,7 @@ export class SinkParts {
       clientId: settings.clientId,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       requestTimeoutMs: ANSWER_TIMEOUT_MS,
+      security: settings.security,
     });
     this.patience = new Patience(this.cluster.addresses, context);
     this.rows = new EpochRows(settings, context);
@@ -52,7 +56,7 @@ export class SinkParts {
     } catch (error) {
       if (error instanceof StreamsqlError || brokerCodes(error).length > 0 || !(error instanceof Error)) throw error;
       throw new StreamsqlError('SINK', `no broker at ${this.cluster.addresses}`, {
-        hint: `is Kafka running there? ${error.message}`,
+        hint: whyUnreachable(error, this.settings.security),
         cause: error,
       });
     }

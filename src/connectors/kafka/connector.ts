@@ -5,6 +5,7 @@ import type { OptionSpecs } from '../../base/options.ts';
 import { parseAddresses, type Address } from './address.ts';
 import { KafkaReader, type KafkaSettings } from './reader.ts';
 import { rawLayout, type Layout } from './record-batch.ts';
+import { readSecurity, SECURITY_OPTIONS } from './security.ts';
 
 const OPTIONS = {
   brokers: {
@@ -63,6 +64,7 @@ const OPTIONS = {
     default: 30_000,
     doc: 'how often to look for partitions added to the topic',
   },
+  ...SECURITY_OPTIONS,
 } as const satisfies OptionSpecs;
 
 /** Reads a Kafka topic, read_committed, by a fetch path of our own: record values go from the response into lines. */
@@ -91,6 +93,7 @@ function readSettings(declaration: SourceDeclaration): KafkaSettings {
   const group = options['group_id'];
   return {
     brokers: readBrokers(declaration),
+    security: readSecurity(declaration),
     topic,
     layout: readLayout(declaration),
     start: options['start'] === 'latest' ? 'latest' : 'earliest',

@@ -9,17 +9,21 @@ import type {
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Address } from './address.ts';
 import { Cluster, EARLIEST, LATEST, type Topic } from './cluster.ts';
+import { brokerCodes } from './codes.ts';
 import { endsBefore, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Notices } from './notices.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { persist } from './retry.ts';
+import { whyUnreachable } from './refusal.ts';
+import { asSourceError, insist, mayPass } from './retry.ts';
+import type { Security } from './security.ts';
 import { SegmentPool } from './segment.ts';
 import { Subscription, type SubscriptionSettings } from './subscription.ts';
 import { TakenChunks } from './taken-chunks.ts';
 
 export interface KafkaSettings extends SubscriptionSettings {
   readonly brokers: readonly Address[];
+  readonly security: Security;
   readonly start: 'earliest' | 'latest';
   readonly groupId: string;
   readonly clientId: string;
@@ -58,6 +62,7 @@ export class KafkaReader implements SourceReader {
       clientId: settings.clientId,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       requestTimeoutMs: ANSWER_TIMEOUT_MS + settings.tuning.maxWaitMs,
+      security: settings.security,
     });
     this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool);
     this.notices = new Notices((message) => context.notice(message));
@@ -169,18 +174,14 @@ export class KafkaReader implements SourceReader {
   }
 
   private async patiently<T>(attempt: () => Promise<T>, deadline: number): Promise<T> {
-    let waited = false;
-    const waiting = (): void => {
-      waited = true;
-      this.notices.set(OPENING, `waiting for broker ${this.cluster.addresses}`);
-    };
+    const waiting = (): void => this.notices.set(OPENING, `waiting for broker ${this.cluster.addresses}`);
     try {
-      return await persist(attempt, { signal: this.signal, deadline, waiting });
+      return await insist(attempt, { signal: this.signal, deadline, waiting });
     } catch (error) {
-      if (!waited || !(error instanceof StreamsqlError) || error.cause === undefined) throw error;
+      if (!mayPass(error) || brokerCodes(error).length > 0) throw asSourceError(error);
       throw new StreamsqlError('SOURCE', `no broker at ${this.cluster.addresses}`, {
-        hint: `is Kafka running there? ${error.message}`,
-        cause: error.cause,
+        hint: whyUnreachable(error, this.settings.security),
+        cause: error,
       });
     }
   }
