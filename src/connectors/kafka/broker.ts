@@ -64,7 +64,9 @@ export class Broker {
 
   /** What is to be said of a failed request or connection. */
   explained(error: unknown): unknown {
-    return refusalOf(error, this.address, this.security) ?? refusalOf(this.broken, this.address, this.security) ?? error;
+    return (
+      refusalOf(error, this.address, this.security) ?? refusalOf(this.broken, this.address, this.security) ?? error
+    );
   }
 
   private async open(): Promise<Connection> {

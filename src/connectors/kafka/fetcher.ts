@@ -176,7 +176,8 @@ export class Fetcher {
         this.parser.parse,
         true,
         true,
-        (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(this.broker.explained(error))),
+        (error, answer) =>
+          error === null && answer !== undefined ? resolve(answer) : reject(this.broker.explained(error)),
       );
     });
     if (response.error !== 0) throw new ProtocolError(response.error);

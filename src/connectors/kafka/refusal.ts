@@ -29,7 +29,11 @@ function why(chain: readonly unknown[], security: Security): Reason | undefined 
   return reasons.find((each) => each !== undefined);
 }
 
-function saslReason(codes: ReadonlySet<number>, chain: readonly unknown[], { sasl, tls }: Security): Reason | undefined {
+function saslReason(
+  codes: ReadonlySet<number>,
+  chain: readonly unknown[],
+  { sasl, tls }: Security,
+): Reason | undefined {
   if (sasl === undefined) return undefined;
   if (codes.has(CODE.UNSUPPORTED_SASL_MECHANISM))
     return [`does not take ${sasl.mechanism}`, 'another sasl_mechanism may be switched on there'];
@@ -63,7 +67,10 @@ function tlsReason(error: Error, { tls, sasl }: Security): Reason | undefined {
   if (/ALERT/.test(code) && /CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|DECRYPT/.test(code))
     return tls.cert === undefined
       ? [`wants a certificate of the client (${code})`, 'set ssl_cert and ssl_key']
-      : [`refuses the certificate of the client (${code})`, 'is ssl_cert signed by an authority that the broker knows?'];
+      : [
+          `refuses the certificate of the client (${code})`,
+          'is ssl_cert signed by an authority that the broker knows?',
+        ];
   if (/^ERR_SSL_.*(?:VERSION|PROTOCOL|CIPHER)/.test(code) && code !== 'ERR_SSL_WRONG_VERSION_NUMBER')
     return [`offers no TLS that is safe (${code})`, 'TLS 1.2 or newer is needed'];
   return undefined;

@@ -136,7 +136,10 @@ function readCredentials(given: Given, protocol: string): Credentials {
   const [username, password] = [given.text('sasl_username'), given.text('sasl_password')];
   if (username === undefined) throw given.lacks('sasl_username', `${mechanism} shows a name and a password`);
   if (password === undefined)
-    throw given.lacks('sasl_password', `${mechanism} shows a name and a password: sasl_password = '\${KAFKA_PASSWORD}'`);
+    throw given.lacks(
+      'sasl_password',
+      `${mechanism} shows a name and a password: sasl_password = '\${KAFKA_PASSWORD}'`,
+    );
   return { mechanism, username, password };
 }
 

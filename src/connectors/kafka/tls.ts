@@ -49,7 +49,11 @@ function readPem(option: string, path: string, span: Security['span']): string {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const message = code === 'ENOENT' ? `${option}: there is no file ${path}` : `${option}: ${path} cannot be read`;
-    throw new StreamsqlError('FILE_MISSING', message, { span, hint: 'a path of a PEM file, or its text', cause: error });
+    throw new StreamsqlError('FILE_MISSING', message, {
+      span,
+      hint: 'a path of a PEM file, or its text',
+      cause: error,
+    });
   }
 }
 
