@@ -37,7 +37,7 @@ export class SinkParts {
 
   constructor(settings: KafkaSinkSettings, context: SinkContext) {
     this.settings = settings;
-    this.cluster = new Cluster(settings.brokers, settings.topic, {
+    this.cluster = new Cluster(settings.brokers, {
       clientId: settings.clientId,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       requestTimeoutMs: ANSWER_TIMEOUT_MS,
@@ -63,9 +63,9 @@ export class SinkParts {
   }
 
   private async topic(began: number): Promise<Topic> {
-    const topic = await this.cluster.topic({ create: true });
+    const topic = await this.cluster.topic(this.settings.topic, { create: true });
     if (topic === undefined) {
-      if (Date.now() - began > CREATION_PATIENCE_MS) throw await this.cluster.missing();
+      if (Date.now() - began > CREATION_PATIENCE_MS) throw await this.cluster.missing(this.settings.topic);
       throw new ProtocolError('UNKNOWN_TOPIC_OR_PARTITION');
     }
     if (topic.leaders.size === 0) throw new ProtocolError('LEADER_NOT_AVAILABLE');
