@@ -48,7 +48,10 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a broker that wants to know
   let folder: string;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'streamsql-keys-'));
-    broker = await startSecureBroker({ 'listener.name.sasl_plaintext.connections.max.reauth.ms': '1000' });
+    broker = await startSecureBroker({
+      'listener.name.sasl_plaintext.connections.max.reauth.ms': '1000',
+      'listener.name.sasl_plaintext.sasl.enabled.mechanisms': 'SCRAM-SHA-512,OAUTHBEARER',
+    });
     await createTopic(broker, 't', 2);
     const messages = Array.from({ length: 100 }, (_, n) => ({ partition: n % 2, value: JSON.stringify({ n }) }));
     await withProducer(broker, (producer) => producer.send({ topic: 't', messages }));
@@ -116,6 +119,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a broker that wants to know
       [{ brokers: broker.at('SSL') }, 'speaks TLS'],
       [{ ...sasl('PLAIN'), security_protocol: 'sasl_plaintext', ssl_ca: '' }, 'speaks TLS'],
       [{ ...sasl('PLAIN'), security_protocol: 'sasl_plaintext', ssl_ca: '', brokers: broker.address }, 'wants no credentials'],
+      [{ ...sasl('PLAIN'), security_protocol: 'sasl_plaintext', ssl_ca: '', brokers: broker.at('SASL_PLAINTEXT') }, 'does not take PLAIN'],
     ]; // prettier-ignore
     for (const [options, message] of cases)
       expect(await failure(options)).toMatchObject({ code: 'SOURCE', message: expect.stringContaining(message) });

@@ -4,7 +4,7 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { Address } from '../kafka/address.ts';
 import { Cluster, type Topic } from '../kafka/cluster.ts';
 import { brokerCodes } from '../kafka/codes.ts';
-import { whyUnreachable } from '../kafka/refusal.ts';
+import { unreachable } from '../kafka/refusal.ts';
 import type { Security } from '../kafka/security.ts';
 import { Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
@@ -55,10 +55,8 @@ export class SinkParts {
       return new Outbox(this.settings, this.cluster, this.patience, topic);
     } catch (error) {
       if (error instanceof StreamsqlError || brokerCodes(error).length > 0 || !(error instanceof Error)) throw error;
-      throw new StreamsqlError('SINK', `no broker at ${this.cluster.addresses}`, {
-        hint: whyUnreachable(error, this.settings.security),
-        cause: error,
-      });
+      const [message, hint] = unreachable(error, this.cluster.addresses, this.settings.security);
+      throw new StreamsqlError('SINK', message, { hint, cause: error });
     }
   }
 

@@ -14,7 +14,7 @@ import { endsBefore, gone, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Notices } from './notices.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { whyUnreachable } from './refusal.ts';
+import { unreachable } from './refusal.ts';
 import { asSourceError, insist, mayPass } from './retry.ts';
 import type { Security } from './security.ts';
 import { SegmentPool } from './segment.ts';
@@ -176,10 +176,8 @@ export class KafkaReader implements SourceReader {
       return await insist(attempt, { signal: this.signal, deadline, waiting });
     } catch (error) {
       if (!mayPass(error) || brokerCodes(error).length > 0) throw asSourceError(error);
-      throw new StreamsqlError('SOURCE', `no broker at ${this.cluster.addresses}`, {
-        hint: whyUnreachable(error, this.settings.security),
-        cause: error,
-      });
+      const [message, hint] = unreachable(error, this.cluster.addresses, this.settings.security);
+      throw new StreamsqlError('SOURCE', message, { hint, cause: error });
     }
   }
 }

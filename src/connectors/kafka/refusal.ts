@@ -89,14 +89,21 @@ function* causes(error: unknown): Generator {
   if (error instanceof Error && error.cause !== undefined) yield* causes(error.cause);
 }
 
-/** What may be the matter where nobody answers, and what was said. */
-export function whyUnreachable(error: unknown, { tls, sasl }: Security): string {
+/** What is said where nobody answered for as long as a broker may need to start. */
+export function unreachable(error: unknown, brokers: string, { tls, sasl }: Security): Reason {
   const said = [...causes(error)].map((each) => (each instanceof Error ? each.message : ''));
-  const [first = ''] = said;
-  const hung = said.some((message) => /Connection closed|ECONNRESET|TLS handshake failed/.test(message));
-  if (!hung) return `is Kafka running there? ${said.find((message) => /timed out|failed/.test(message)) ?? first}`;
-  if (tls !== undefined)
-    return `the connection is closed again: is its listener one for TLS, or for security_protocol = '${sasl === undefined ? 'plaintext' : 'sasl_plaintext'}'?`;
-  if (sasl !== undefined) return 'the connection is closed again: is its listener one for credentials, without TLS?';
-  return "the connection is closed again: does its listener want credentials (security_protocol = 'sasl_plaintext')?";
+  const says = (pattern: RegExp): string | undefined => said.find((message) => pattern.test(message));
+  if (says(/TLS handshake failed/) !== undefined)
+    return [
+      `the broker at ${brokers} breaks the TLS handshake off`,
+      `is its listener one for security_protocol = '${sasl === undefined ? 'plaintext' : 'sasl_plaintext'}'?`,
+    ];
+  if (says(/Connection closed|ECONNRESET/) !== undefined)
+    return [
+      `the broker at ${brokers} closes each connection`,
+      sasl === undefined
+        ? `does its listener want credentials, security_protocol = '${tls === undefined ? 'sasl_plaintext' : 'sasl_ssl'}'?`
+        : 'is its listener one for another security_protocol?',
+    ];
+  return [`no broker at ${brokers}`, `is Kafka running there? ${says(/timed out|failed/) ?? said[0] ?? ''}`];
 }
