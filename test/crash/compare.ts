@@ -23,7 +23,12 @@ export async function differences(want: string, got: string): Promise<readonly s
     for (const [name, folder] of Object.entries({ want, got }))
       await asked.run(sql`ATTACH ${joinPath(folder, RESULTS)} AS ${ident(name)} (READ_ONLY)`);
     const found: string[] = [...(await recordProblems(asked))];
-    for (const pair of [...(await tablePairs(asked)), ...RECORD, ...sinkPairs(want, got, found), ...retainedPairs(want, got)])
+    for (const pair of [
+      ...(await tablePairs(asked)),
+      ...RECORD,
+      ...sinkPairs(want, got, found),
+      ...retainedPairs(want, got),
+    ])
       found.push(...(await compared(asked, pair)));
     return found;
   } finally {
