@@ -124,6 +124,7 @@ class StreamEngine implements Engine {
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
+  private fileGrows = false;
   private readonly changes = new ChangeQueue();
 
   constructor(parts: Parts) {
@@ -157,7 +158,7 @@ class StreamEngine implements Engine {
   /** Changes of tables while the engine runs. */
   private async change(script: Script): Promise<readonly []> {
     try {
-      await this.changes.add(this.parts.planner.changes(script));
+      await this.changes.add(this.parts.planner.changes(script), this.fileGrows);
       return [];
     } catch (error) {
       throw redacted(this.parts.planner.changeError(error), script);
@@ -194,9 +195,10 @@ class StreamEngine implements Engine {
   async run(options: RunOptions = {}): Promise<RunSummary> {
     if (this.started) throw new StreamsqlError('USAGE', 'an engine runs once; open another');
     this.started = true;
+    this.fileGrows = options.fileGrows === true;
     const plan = this.parts.planner.plan();
     const emit = options.onEvent ?? (() => undefined);
-    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0) {
+    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0 && options.keepOpen !== true) {
       throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
       });
@@ -227,7 +229,7 @@ class StreamEngine implements Engine {
         changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
-        now: host.now ?? Date.now, pollAll: host.pollAll === true,
+        now: host.now ?? Date.now, pollAll: host.pollAll === true, control: options.control,
         ...(host.openReader === undefined ? {} : { openReader: host.openReader }),
       }; // prettier-ignore
       runtime = new Runtime(runtimeHost);

@@ -40,8 +40,37 @@ export interface RunOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** A run that reads no source, only tables, ends after its first epoch; with this it goes on until the signal aborts. */
   readonly keepOpen?: boolean;
+  /**
+   * Changes of tables that come by `sql` are as if the file had gained them: a run that goes on from here with a file that
+   * has them does not do them again.
+   */
+  readonly fileGrows?: boolean;
+  /** What pauses sources and steps by hand. */
+  readonly control?: RunControl;
   /** Ends the run in good order, as the signal does, when so many epochs, or at least so many rows, are committed, or after so long, ms. */
   readonly stopAfter?: { readonly epochs?: number; readonly rows?: number; readonly ms?: number };
+}
+
+/** A hand on a run: the run asks it between epochs. */
+export interface RunControl {
+  /** Nothing is to happen for now but changes of tables. */
+  readonly holds: boolean;
+  /** Whether a source is to be left alone for now. */
+  isPaused(source: string): boolean;
+  /** Resolves when the answers may be others; for one asker, so that what was asked before is let go of. */
+  changed(): Promise<void>;
+  /** The next epoch was asked for by hand. */
+  readonly stepping: boolean;
+  /** It is done; or there was nothing to read. */
+  stepped(deltas: readonly OperatorDelta[]): void;
+}
+
+/** What an operator gave in an epoch: how many rows, and the first of them; `$n` is their weight. */
+export interface OperatorDelta {
+  readonly operator: string;
+  readonly title: string;
+  readonly rows: number;
+  readonly table: ResultTable;
 }
 
 /** Rows as JSON values: what is too wide for a JSON number (BIGINT, DECIMAL, HUGEINT) is a string. */
