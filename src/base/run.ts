@@ -63,6 +63,14 @@ export interface RunControl {
   readonly stepping: boolean;
   /** It is done; or there was nothing to read. */
   stepped(deltas: readonly OperatorDelta[]): void;
+  readonly watcher: ViewWatcher;
+}
+
+/** Looks on as views change. */
+export interface ViewWatcher {
+  watches(view: string): boolean;
+  /** After each epoch that changed it: at most the first thousand changes, rows after an `op`, '+' or '-'. */
+  changed(view: string, changes: ResultTable): void;
 }
 
 /** What an operator gave in an epoch: how many rows, and the first of them; `$n` is their weight. */
@@ -164,6 +172,19 @@ export interface ExplainOptions {
   readonly analyze?: boolean;
 }
 
+/** Over a source it runs on and on; else it is asked of the results, as `sql`. `origin` maps an offset in `sql` to one in the text. */
+export type Reading =
+  | { readonly continuous: true }
+  | { readonly continuous: false; readonly sql: string; readonly origin: (offset: number) => number };
+
+export interface Declared {
+  readonly name: string;
+  readonly kind: 'source' | 'table' | 'view' | 'materialized view' | 'sink';
+  readonly columns: readonly Column[];
+  /** The sources that it reads, itself or through others; a source's own name. */
+  readonly sources: readonly string[];
+}
+
 /** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
 export interface Engine {
   /**
@@ -177,8 +198,12 @@ export interface Engine {
   sql(text: string, name?: string): Promise<readonly { readonly sql: string; readonly table: ResultTable }[]>;
   /** Runs until the input ends or the signal aborts. Throws StreamsqlError. Once per engine. */
   run(options?: RunOptions): Promise<RunSummary>;
-  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. */
-  query(sql: string): Promise<ResultTable>;
+  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. `atLeast`: rows enough. */
+  query(sql: string, atLeast?: number): Promise<ResultTable>;
+  /** How a SELECT would be answered. Throws StreamsqlError with a span into `text`. */
+  reading(text: string): Promise<Reading>;
+  /** What is declared so far. */
+  readonly declared: readonly Declared[];
   explain(options?: ExplainOptions): Promise<string>;
   close(): Promise<void>;
 }

@@ -137,6 +137,7 @@ export class Runtime {
   /** Opens what the run writes. */
   async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
+    output.results.watcher = this.host.control?.watcher;
     if (signal !== undefined) this.sinks.stopWith(signal);
     for (const source of this.sources) source.keeper = output.retained?.of(source.name);
     await this.sinks.open(recovery);
