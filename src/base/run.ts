@@ -61,7 +61,7 @@ export interface RunControl {
   changed(): Promise<void>;
   /** The next epoch was asked for by hand. */
   readonly stepping: boolean;
-  /** It is done; or there was nothing to read. */
+  /** It is done; or the run has ended. */
   stepped(deltas: readonly OperatorDelta[]): void;
   readonly watcher: ViewWatcher;
 }

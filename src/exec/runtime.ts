@@ -212,7 +212,7 @@ export class Runtime {
         // Whether the clock calls for an epoch is known when the last one is over.
         if (batches.length === 0) await running;
         const step = control?.stepping === true;
-        let deltas: readonly OperatorDelta[] = [];
+        let deltas: readonly OperatorDelta[] | undefined;
         if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.clock.due())) {
           const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
@@ -222,7 +222,7 @@ export class Runtime {
           // A tick has brought nothing: it is over before anyone is asked for more.
           if (batches.length === 0 || step) await running;
         }
-        if (step) control.stepped(deltas);
+        if (deltas !== undefined) control?.stepped(deltas);
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });

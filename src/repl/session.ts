@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Declared, Engine, OpenOptions, OperatorDelta, ResultTable } from '../base/run.ts';
+import { statusOf } from '../exec/claim.ts';
 import { HandControl } from '../exec/run-control.ts';
 import { Job, type JobListener } from './job.ts';
 import { SessionScript, type Taken } from './session-script.ts';
@@ -54,7 +55,8 @@ export class Session {
     const session = new Session(options, await open({ cwd, variables }));
     const known = session.script.statements.filter(({ kind }) => kind !== 'change' && kind !== 'insert');
     for (const { text } of known) await session.planner.sql(text, 'session');
-    session.isStale = session.script.statements.some(({ runs }) => runs);
+    // What ran to its end is there to be asked.
+    session.isStale = statusOf(session.state) !== 'finished' && session.script.statements.some(({ runs }) => runs);
     return session;
   }
 
@@ -121,8 +123,10 @@ export class Session {
     await this.begin();
   }
 
-  private async begin(fresh = false): Promise<void> {
+  private async begin(): Promise<void> {
     const { open, db, cwd, variables, listener } = this.options;
+    // What ran to its end runs again from the beginning.
+    const fresh = this.job === undefined ? statusOf(this.state) === 'finished' : this.job.state === 'finished';
     await this.job?.stop();
     const rebuild = [...this.dropped].filter((name) => this.script.statements.some((each) => each.name === name));
     this.dropped.clear();
@@ -203,11 +207,12 @@ export class Session {
     return found.sources;
   }
 
-  /** One epoch by hand; everything stands still before and after it. */
-  async step(): Promise<readonly OperatorDelta[]> {
+  /** One epoch by hand, of what comes next; everything stands still before and after it. */
+  async step(signal: AbortSignal): Promise<readonly OperatorDelta[]> {
     await this.apply();
     if (this.job?.isLive !== true) throw this.noRun();
     this.pausedAll = true;
+    signal.addEventListener('abort', () => this.control.giveUp(), { once: true });
     return this.control.stepOnce();
   }
 

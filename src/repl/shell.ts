@@ -12,7 +12,7 @@ import { jobsTable } from './jobs-table.ts';
 import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
 import { defaultSettings, formatOf, type ShellSettings } from './shell-settings.ts';
-import { splitStatements } from './split.ts';
+import { isBlank, splitStatements } from './split.ts';
 
 export interface ShellOptions {
   readonly io: Pick<Io, 'cwd' | 'env' | 'now' | 'command'>;
@@ -49,7 +49,7 @@ export class Shell {
   async command(line: string): Promise<void> {
     const [word = '', ...rest] = line.trim().split(/\s+/);
     const argument = line.trim().slice(word.length).trim().replace(/;$/, '');
-    await this.timed(() => findCommand(word).run(this, argument, rest));
+    await findCommand(word).run(this, argument, rest);
   }
 
   /** A statement without its semicolon. Throws with the text that the error points into. */
@@ -62,7 +62,8 @@ export class Shell {
     let buffer = '';
     for (const line of text.split('\n')) {
       if (this.left) return;
-      if (buffer.trim() === '' && /^\s*[.\\]\w/.test(line)) {
+      if (isBlank(buffer) && /^\s*[.\\]\w/.test(line)) {
+        buffer = '';
         await this.command(line);
         continue;
       }
@@ -173,10 +174,12 @@ export class Shell {
 
   /** `.step`: one epoch by hand, and what each operator gave in it. */
   async step(): Promise<void> {
-    const deltas = await this.session.step();
-    if (deltas.length === 0) return this.said('nothing came to make an epoch of; all stands still, RESUME goes on');
-    this.write(deltas.map((delta) => this.deltaText(delta)).join('\n'));
-    this.said('all stands still: .step again, or RESUME');
+    await this.interruptible(async (signal) => {
+      const deltas = await this.session.step(signal);
+      if (deltas.length === 0) return this.said('no epoch: nothing came; all stands still, RESUME goes on');
+      this.write(deltas.map((delta) => this.deltaText(delta)).join('\n'));
+      this.said('all stands still: .step again, or RESUME');
+    });
   }
 
   private deltaText({ operator, title, rows, table }: OperatorDelta): string {
