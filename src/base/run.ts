@@ -1,4 +1,5 @@
 import type { Column } from './schema.ts';
+import type { EngineStatus } from './status.ts';
 
 /** What `open` takes. Every part has a default: a database in memory, no state folder, the current folder. */
 export interface OpenOptions {
@@ -135,6 +136,19 @@ export interface ExplainOptions {
   readonly analyze?: boolean;
 }
 
+export interface ReadOptions {
+  /** Aborting it ends the statement that runs. */
+  readonly signal?: AbortSignal;
+  /** Relative paths in the text resolve against it; the engine's own folder. */
+  readonly cwd?: string;
+}
+
+/** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */
+export type ReadPart =
+  | { readonly epoch: number }
+  | { readonly columns: readonly Column[] }
+  | { readonly rows: ResultTable['rows'] };
+
 /** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
 export interface Engine {
   /**
@@ -150,6 +164,13 @@ export interface Engine {
   run(options?: RunOptions): Promise<RunSummary>;
   /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. */
   query(sql: string): Promise<ResultTable>;
+  /**
+   * Any statements that only read, over one epoch, as they answer; an epoch that is committed meanwhile is not seen. Throws
+   * UNSUPPORTED, before it reads anything, where one does more than read; LOCKED where the run ends meanwhile.
+   */
+  read(text: string, options?: ReadOptions): AsyncGenerator<ReadPart>;
+  /** How it stands, now. */
+  status(): Promise<EngineStatus>;
   explain(options?: ExplainOptions): Promise<string>;
   close(): Promise<void>;
 }
