@@ -10,6 +10,7 @@ import { RateMeter } from './rate.ts';
 import { meta } from './results-schema.ts';
 import type { Runtime } from './runtime.ts';
 import type { SourceRun } from './source-run.ts';
+import type { StateTable } from './state.ts';
 import { partitionStatus, whatHolds } from './source-standing.ts';
 import { version } from './version.ts';
 import { leastOf, ownNodes, waitingOf } from './waiting.ts';
@@ -149,10 +150,20 @@ async function viewOf(
     name,
     emit,
     rows: Number(counted?.['n']),
-    stateRows: tables.reduce((sum, table) => sum + table.rows, 0),
+    stateRows: await rowsOf(tables, connection),
     late: Number(counted?.['late']),
     window: plan.sources.length === 0 ? null : await nextWindow(graph, operators, runtime.reads, connection),
   };
+}
+
+/** What tables say of themselves is no more than a bound where a MERGE changes them. */
+async function rowsOf(tables: readonly StateTable[], connection: DuckConnection): Promise<number> {
+  let rows = 0;
+  for (const table of tables) {
+    const counted = await connection.text(sql`SELECT CAST(count(*) AS VARCHAR) FROM ${table.name}`).catch(() => undefined); // prettier-ignore
+    rows += counted === undefined ? table.rows : Number(counted);
+  }
+  return rows;
 }
 
 /** The window that closes first of all that a view's operators hold. */

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Socket } from 'node:net';
@@ -40,7 +39,8 @@ export class Outlet {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(PIECE), 0, PIECE, at);
       if (bytesRead === 0) break;
       at += bytesRead;
-      if (!socket.write(buffer.subarray(0, bytesRead))) await Promise.race([once(socket, 'drain'), once(socket, 'close')]); // prettier-ignore
+      // Also where the client has gone, with an error that says so.
+      await new Promise<void>((resolve) => socket.write(buffer.subarray(0, bytesRead), () => resolve()));
     }
   }
 
