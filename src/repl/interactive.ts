@@ -44,7 +44,7 @@ const open = (
   return Session.open({
     open: (options) => calls.open(options),
     ...(db !== undefined && db !== ':memory:' && { db: resolve(io.cwd, db) }),
-    cwd: io.cwd,
+    io,
     variables: flags.variable,
     listener: {
       rows: (sink, table) => out.write(rows.text(sink, table)),
@@ -70,9 +70,10 @@ async function atTerminal(
     output: process.stdout,
     env: io.env,
     failure,
-    known: () => known(session),
+    known: () => ({ ...known(session), declared: [...session.declared, ...others] }),
   });
   const session: Session = await open(db, flags, io, calls, terminal, (error) => terminal.write(failure(error)));
+  const others = await session.found().catch(() => []);
   const shell = new Shell(session, { io, out: terminal, interactive: true });
   const dispose = io.onStop((why) => {
     if (why === 'SIGINT') return;
