@@ -145,9 +145,7 @@ export interface ReadOptions {
 
 /** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */
 export type ReadPart =
-  | { readonly epoch: number }
-  | { readonly columns: readonly Column[] }
-  | { readonly rows: ResultTable['rows'] };
+  { readonly epoch: number } | { readonly columns: readonly Column[] } | { readonly rows: ResultTable['rows'] };
 
 /** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
 export interface Engine {

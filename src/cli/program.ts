@@ -108,7 +108,10 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .addOption(new Option('--format <FORMAT>', 'how to print').choices(FORMATS).default('table'))
     .addOption(new Option('--json', 'print one JSON object').conflicts('format'))
     .option('--watch', 'again each second, until the run ends or Ctrl-C')
-    .addHelpText('after', examples(['status demo.duckdb', 'status demo.duckdb --watch', 'status demo.state --json'], io))
+    .addHelpText(
+      'after',
+      examples(['status demo.duckdb', 'status demo.duckdb --watch', 'status demo.state --json'], io),
+    )
     .action(async (db: string, flags: StatusFlags) => {
       const { statusCommand } = await import('./status.ts');
       done(await statusCommand(db, flags, io));

@@ -49,7 +49,9 @@ export const whyLines = (status: EngineStatus): string =>
 function whys({ sources, views }: EngineStatus): readonly (readonly [what: string, is: string])[] {
   return [
     ...sources.map((source): [string, string] => [`watermark of ${source.name}`, watermarkWhy(source)]),
-    ...views.flatMap(({ name, window }) => (window === null ? [] : [[`window of ${name}`, windowWhy(window, sources)] as const])),
+    ...views.flatMap(({ name, window }) =>
+      window === null ? [] : [[`window of ${name}`, windowWhy(window, sources)] as const],
+    ),
   ];
 }
 

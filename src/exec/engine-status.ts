@@ -34,7 +34,11 @@ export class StatusDesk {
   private checkpoint: CheckpointStatus | undefined;
   private readonly rates = new Map<string, { readonly meter: RateMeter; rows: number }>();
 
-  constructor(host: { readonly db: string; readonly now: () => number; readonly connect: () => Promise<DuckConnection> }) {
+  constructor(host: {
+    readonly db: string;
+    readonly now: () => number;
+    readonly connect: () => Promise<DuckConnection>;
+  }) {
     this.db = host.db;
     this.now = host.now;
     this.connect = host.connect;

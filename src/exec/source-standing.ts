@@ -47,11 +47,7 @@ export function whatHolds(source: SourceStanding, now: number): Pick<SourceStatu
   return { heldBy: holder.name, why: [reason(holder, now, trails), notice ?? ''].filter(Boolean).join('; ') };
 }
 
-function reason(
-  { latest, first, end, position, activeAt }: PartitionStanding,
-  now: number,
-  trails: string,
-): string {
+function reason({ latest, first, end, position, activeAt }: PartitionStanding, now: number, trails: string): string {
   const backlog = end !== undefined && position < end;
   if (latest === undefined) {
     if (first !== undefined) return `it has not begun; its first record is of ${instant(first)}${trails}`;

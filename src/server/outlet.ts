@@ -35,7 +35,7 @@ export class Outlet {
   async flush(): Promise<void> {
     const { file, socket } = this;
     if (file === undefined) return;
-    for (let at = 0; at < this.written && !socket.destroyed; ) {
+    for (let at = 0; at < this.written && !socket.destroyed;) {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(PIECE), 0, PIECE, at);
       if (bytesRead === 0) break;
       at += bytesRead;
