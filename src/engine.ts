@@ -348,7 +348,6 @@ class StreamEngine implements Engine {
   async close(): Promise<void> {
     this.scratch?.close();
     await this.readers.close();
-    this.desk.close();
     this.parts.duck.close();
   }
 }

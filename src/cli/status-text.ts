@@ -80,10 +80,10 @@ export function restSections(rest: RestStatus): readonly Section[] {
   const how = { finished: 'it finished', stopped: 'it was stopped', running: 'it did not end in good order' };
   return [
     section('last run', 'how pid# since epoch# committed_at', [
-      [how[rest.status], rest.pid, rest.since, rest.epoch, rest.committedAt],
+      [how[rest.status], rest.pid, instantOf(rest.since), rest.epoch, instantOf(rest.committedAt)],
     ]),
     section('sources', 'source connector watermark dead_letters#',
-      rest.sources.map(({ name, connector, watermark, deadLetters }) => [name, connector, watermark, deadLetters]),
+      rest.sources.map(({ name, connector, watermark, deadLetters }) => [name, connector, instantOf(watermark), deadLetters]),
     ),
     section('views', 'view rows# late#', rest.views.map(({ name, rows, late }) => [name, rows, late])),
   ]; // prettier-ignore

@@ -28,7 +28,6 @@ export class StatusDesk {
   private readonly db: string;
   private readonly now: () => number;
   private readonly connect: () => Promise<DuckConnection>;
-  private connection: DuckConnection | undefined;
   private parts: RunningParts | undefined;
   private since: string | undefined;
   private checkpoint: CheckpointStatus | undefined;
@@ -65,10 +64,18 @@ export class StatusDesk {
   }
 
   async status(): Promise<EngineStatus> {
+    const connection = await this.connect();
+    try {
+      return await this.told(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
+  private async told(connection: DuckConnection): Promise<EngineStatus> {
     const now = this.now();
     const { parts } = this;
     const progress = parts?.runtime.progress();
-    const connection = (this.connection ??= await this.connect());
     return {
       pid: process.pid,
       version: version(),
@@ -116,11 +123,6 @@ export class StatusDesk {
       ...whatHolds(standing, now),
       partitions: standing.partitions.map(partitionStatus),
     };
-  }
-
-  close(): void {
-    this.connection?.close();
-    this.connection = undefined;
   }
 }
 
