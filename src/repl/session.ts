@@ -109,7 +109,7 @@ export class Session {
     try {
       if (job?.isLive === true) await job.engine.sql(statement.text, '<input>');
       // The input has ended: as a file that gains a statement, all of it runs again.
-      else if (job?.state === 'finished') this.isStale = true;
+      else if (job === undefined || job.state === 'finished') this.isStale = true;
       else throw this.noRun();
     } catch (error) {
       this.script.undo();
