@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import type {
-  Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, ResultTable, RunEvent, RunOptions, RunSummary,
+  Declared, Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, Reading, ResultTable, RunEvent, RunOptions, RunSummary,
 } from './base/run.ts'; // prettier-ignore
 import type { EngineStatus } from './base/status.ts';
 import { noFault, type Fault } from './base/fault.ts';
@@ -23,6 +23,7 @@ import { databaseOf, Job } from './exec/job.ts';
 import { Readers } from './exec/readers.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
 import { Runtime, type RuntimeHost } from './exec/runtime.ts';
+import { queryError } from './exec/query-error.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { Settings } from './exec/settings.ts';
@@ -36,7 +37,7 @@ import { identify } from './planner/fingerprint.ts';
 import { keylessWarnings } from './planner/keyless.ts';
 import { retainWarnings } from './planner/retain.ts';
 import { Planner, type Answer } from './planner/planner.ts';
-import { describeAnswer, showAnswer } from './planner/show.ts';
+import { declaredOf, describeAnswer, showAnswer } from './planner/show.ts';
 
 export type {
   Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, ResultTable, RunEvent, RunOptions, RunSummary,
@@ -132,6 +133,7 @@ class StreamEngine implements Engine {
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
+  private fileGrows = false;
   private readonly changes = new ChangeQueue();
   private readonly readers: Readers;
   private readonly desk: StatusDesk;
@@ -146,13 +148,7 @@ class StreamEngine implements Engine {
   }
 
   async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
-    const variables = this.parts.options.variables ?? {};
-    const script = parseScript(text, name, (variable) => {
-      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
-      if (given !== undefined) return { value: given, secret: false };
-      const value = process.env[variable];
-      return value === undefined ? undefined : { value, secret: true };
-    });
+    const script = this.parse(text, name);
     const answers: { sql: string; table: ResultTable }[] = [];
     if (this.started) return this.change(script);
     try {
@@ -167,10 +163,20 @@ class StreamEngine implements Engine {
     return answers;
   }
 
+  private parse(text: string, name: string): Script {
+    const variables = this.parts.options.variables ?? {};
+    return parseScript(text, name, (variable) => {
+      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
+      if (given !== undefined) return { value: given, secret: false };
+      const value = process.env[variable];
+      return value === undefined ? undefined : { value, secret: true };
+    });
+  }
+
   /** Changes of tables while the engine runs. */
   private async change(script: Script): Promise<readonly []> {
     try {
-      await this.changes.add(this.parts.planner.changes(script));
+      await this.changes.add(this.parts.planner.changes(script), this.fileGrows);
       return [];
     } catch (error) {
       throw redacted(this.parts.planner.changeError(error), script);
@@ -207,12 +213,13 @@ class StreamEngine implements Engine {
   async run(options: RunOptions = {}): Promise<RunSummary> {
     if (this.started) throw new StreamsqlError('USAGE', 'an engine runs once; open another');
     this.started = true;
+    this.fileGrows = options.fileGrows === true;
     const plan = this.parts.planner.plan();
     const emit = (event: RunEvent): void => {
       this.desk.event(event);
       options.onEvent?.(event);
     };
-    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0) {
+    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0 && options.keepOpen !== true) {
       throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
       });
@@ -245,7 +252,7 @@ class StreamEngine implements Engine {
         changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
-        now: host.now ?? Date.now, pollAll: host.pollAll === true,
+        now: host.now ?? Date.now, pollAll: host.pollAll === true, control: options.control,
         ...(host.openReader === undefined ? {} : { openReader: host.openReader }),
       }; // prettier-ignore
       runtime = new Runtime(runtimeHost);
@@ -306,10 +313,10 @@ class StreamEngine implements Engine {
     const reader = await this.connectInZone();
     try {
       await reader.run(sql`USE res`);
+      await reader.run(sql`SET errors_as_json = true`);
       return await reader.table(raw(select));
     } catch (error) {
-      const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-      throw new StreamsqlError('BIND', message, { cause: error });
+      throw queryError(error, select);
     } finally {
       reader.close();
     }
@@ -322,6 +329,23 @@ class StreamEngine implements Engine {
 
   async status(): Promise<EngineStatus> {
     return this.desk.status();
+  }
+
+  async reading(text: string): Promise<Reading> {
+    const script = this.parse(text, 'sql');
+    const [select] = script.statements;
+    if (select?.kind !== 'select') throw new StreamsqlError('USAGE', 'this is no SELECT', { span: select?.span });
+    try {
+      if (await this.parts.planner.isContinuous(select)) return { continuous: true };
+    } catch (error) {
+      throw redacted(error, script);
+    }
+    const { sql: mapped } = select.query;
+    return { continuous: false, sql: mapped.text, origin: (offset) => mapped.origin(offset) };
+  }
+
+  get declared(): readonly Declared[] {
+    return declaredOf(this.parts.planner);
   }
 
   async explain(options: ExplainOptions = {}): Promise<string> {

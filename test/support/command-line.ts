@@ -79,6 +79,8 @@ export async function commandLine(args: readonly string[], around: Surroundings 
         read: nobody,
         status: nothing,
         explain: nothing,
+        reading: nothing,
+        declared: [],
         close: () => Promise.resolve(),
       });
     },
