@@ -263,7 +263,7 @@ class StreamEngine implements Engine {
         recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery, options.signal);
-      this.desk.begin({ plan, graph, runtime });
+      this.desk.begin({ plan, graph, runtime, isPaused: (source) => options.control?.isPaused(source) === true });
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),

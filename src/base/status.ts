@@ -41,6 +41,8 @@ export interface SourceStatus {
   /** Of the first dead letter. */
   readonly firstReason: string | null;
   readonly notice: string | null;
+  /** It is left alone until someone resumes it. */
+  readonly paused: boolean;
   /** The partition that the watermark waits for; null where none has to come. */
   readonly heldBy: string | null;
   /** Why the watermark is no further, as a sentence. */

@@ -20,6 +20,8 @@ export interface RunningParts {
   readonly plan: Plan;
   readonly graph: Graph;
   readonly runtime: Runtime;
+  /** Whether a source is left alone for now. */
+  readonly isPaused: (source: string) => boolean;
 }
 
 /** Follows a run, and says how it stands when it is asked. What it asks DuckDB it asks on a connection of its own. */
@@ -87,7 +89,7 @@ export class StatusDesk {
       rowsIn: progress?.rowsIn ?? 0,
       rowsPerSecond: progress?.rowsPerSecond ?? 0,
       memory: await memory(connection),
-      sources: parts?.runtime.reads.map((source) => this.source(source, now)) ?? [],
+      sources: parts?.runtime.reads.map((source) => this.source(source, now, parts.isPaused(source.name))) ?? [],
       views: parts === undefined ? [] : await viewsOf(parts, connection),
       sinks: (parts?.plan.sinks ?? []).map(({ name, connector }) => ({
         name,
@@ -98,7 +100,7 @@ export class StatusDesk {
     };
   }
 
-  private source(source: SourceRun, now: number): SourceStatus {
+  private source(source: SourceRun, now: number, paused: boolean): SourceStatus {
     const progress = source.progress(now);
     const { node } = source.operator;
     const standing = source.standing(now);
@@ -120,7 +122,8 @@ export class StatusDesk {
       skipped: progress.skipped,
       firstReason: progress.firstReason ?? null,
       notice: progress.notice ?? null,
-      ...whatHolds(standing, now),
+      paused,
+      ...whatHolds(standing, now, paused),
       partitions: standing.partitions.map(partitionStatus),
     };
   }
