@@ -66,6 +66,8 @@ export interface ViewStatus {
   readonly rows: number;
   /** Rows that its operators keep. */
   readonly stateRows: number;
+  /** Of them on disk, in the last checkpoint; 0 where there is none. */
+  readonly stateBytes: number;
   readonly late: number;
   /** The window that closes next; null where none is open. */
   readonly window: WindowStatus | null;

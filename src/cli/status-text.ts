@@ -24,9 +24,9 @@ export function statusSections(status: EngineStatus): readonly Section[] {
         of.partitions.map(({ name, state, position, end, latest }) => [name, state, position, end, instantOf(latest)]),
       ),
     ),
-    section('views', 'view emit rows# state_rows# late# open_window closes_at',
-      views.map(({ name, emit, rows, stateRows, late, window }) => [
-        name, emit.replaceAll('-', ' '), rows, stateRows, late, window === null ? null : windowName(window), instantOf(window?.closesAt ?? null),
+    section('views', 'view emit rows# state_rows# state_bytes# late# open_window closes_at',
+      views.map(({ name, emit, rows, stateRows, stateBytes, late, window }) => [
+        name, emit.replaceAll('-', ' '), rows, stateRows, stateBytes, late, window === null ? null : windowName(window), instantOf(window?.closesAt ?? null),
       ]),
     ),
     ...(sinks.length === 0 ? [] : [section('sinks', 'sink connector notice', sinks.map(({ name, connector, notice }) => [name, connector, notice]))]),

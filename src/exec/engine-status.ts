@@ -3,6 +3,7 @@ import { ident, sql } from '../base/sql.ts';
 import type { CheckpointStatus, EngineStatus, SourceStatus, ViewStatus, WindowStatus } from '../base/status.ts';
 import { inOrder, type MaterializedView, type Plan, type PlanNode } from '../planner/plan.ts';
 import type { SourceNode } from '../planner/plan-sources.ts';
+import type { OperatorState } from './checkpoint/manifest.ts';
 import type { DuckConnection } from './duck.ts';
 import type { Graph } from './graph.ts';
 import { END_OF_TIME, type Operator } from './operators/operator.ts';
@@ -22,6 +23,8 @@ export interface RunningParts {
   readonly runtime: Runtime;
   /** Whether a source is left alone for now. */
   readonly isPaused: (source: string) => boolean;
+  /** What the last checkpoint holds of a node. */
+  readonly stored: (node: PlanNode) => OperatorState | undefined;
 }
 
 /** Follows a run, and says how it stands when it is asked. What it asks DuckDB it asks on a connection of its own. */
@@ -142,7 +145,7 @@ async function viewsOf(parts: RunningParts, connection: DuckConnection): Promise
 }
 
 async function viewOf(
-  { plan, graph, runtime }: RunningParts,
+  { plan, graph, runtime, stored }: RunningParts,
   view: MaterializedView,
   roots: ReadonlySet<PlanNode>,
   connection: DuckConnection,
@@ -152,7 +155,8 @@ async function viewOf(
       (SELECT count(*) FROM ${meta('late')} WHERE view = ${view.name} AND NOT partly) AS late`,
   );
   const others = new Set([...roots].filter((node) => node !== view.node));
-  const operators = ownNodes(view.node, others).map((node) => graph.operator(node));
+  const nodes = ownNodes(view.node, others);
+  const operators = nodes.map((node) => graph.operator(node));
   const tables = operators.flatMap((operator) => operator.tables ?? []);
   const { name, emit } = view;
   return {
@@ -160,10 +164,16 @@ async function viewOf(
     emit,
     rows: Number(counted?.['n']),
     stateRows: await rowsOf(tables, connection),
+    stateBytes: bytesOf(nodes.flatMap((node) => stored(node) ?? [])),
     late: Number(counted?.['late']),
     window: plan.sources.length === 0 ? null : await nextWindow(graph, operators, runtime.reads, connection),
   };
 }
+
+const bytesOf = (states: readonly OperatorState[]): number =>
+  states
+    .flatMap(({ tables }) => tables.flatMap(({ segments }) => segments))
+    .reduce((sum, { file, gone }) => sum + (file?.bytes ?? 0) + (gone?.bytes ?? 0), 0);
 
 /** What tables say of themselves is no more than a bound where a MERGE changes them. */
 async function rowsOf(tables: readonly StateTable[], connection: DuckConnection): Promise<number> {
