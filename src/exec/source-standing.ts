@@ -34,17 +34,22 @@ export function partitionStatus(partition: PartitionStanding): PartitionStatus {
 }
 
 /** What holds a source's watermark where it is, in words. `now`: the engine's clock, ms. */
-export function whatHolds(source: SourceStanding, now: number): Pick<SourceStatus, 'heldBy' | 'why'> {
+export function whatHolds(source: SourceStanding, now: number, paused = false): Pick<SourceStatus, 'heldBy' | 'why'> {
+  const held = holder(source, now);
+  return paused ? { ...held, why: `it is paused; ${held.why}` } : held;
+}
+
+function holder(source: SourceStanding, now: number): Pick<SourceStatus, 'heldBy' | 'why'> {
   const { eventTime, delay, notice, partitions } = source;
   if (!eventTime) return { heldBy: null, why: 'it has no watermark: no event time is declared' };
   if (partitions.length === 0) return { heldBy: null, why: notice ?? 'there is nothing to read yet' };
-  const holder = partitions.find((partition) => partition.holds);
-  if (holder === undefined) {
+  const slowest = partitions.find((partition) => partition.holds);
+  if (slowest === undefined) {
     if (partitions.every((partition) => partition.done)) return { heldBy: null, why: 'it has ended' };
     return { heldBy: null, why: 'all its partitions are idle: the watermark stands until something comes' };
   }
   const trails = delay === 0n ? '' : `, less the delay of ${seconds(Number(delay / 1000n))}`;
-  return { heldBy: holder.name, why: [reason(holder, now, trails), notice ?? ''].filter(Boolean).join('; ') };
+  return { heldBy: slowest.name, why: [reason(slowest, now, trails), notice ?? ''].filter(Boolean).join('; ') };
 }
 
 function reason({ latest, first, end, position, activeAt }: PartitionStanding, now: number, trails: string): string {
