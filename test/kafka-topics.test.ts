@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScratchPool } from '../src/base/connector.ts';
-import { open, type RunOptions } from '../src/engine.ts';
+import type { FaultPoint } from '../src/base/fault.ts';
+import { open, type Engine } from '../src/engine.ts';
 import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { openScratch } from '../src/exec/scratch.ts';
 import { planKafka, reading, type Reading } from './support/kafka-reading.ts';
@@ -116,27 +118,45 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
     });
   });
 
-  it('through the engine, stopped and started, with a topic more', async () => {
+  it('through the engine: a crash after a topic turned up, which is in no checkpoint', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'streamsql-topics-'));
     await createTopic(broker, 'west-b', 2);
     for (const partition of [0, 1]) await produce('west-b', numbers(partition * 100, partition * 100 + 50), partition);
-    const run = async (rows: number, options: RunOptions): Promise<unknown> => {
-      const engine = await open({ state: join(folder, 'state'), db: join(folder, 'db'), maxBatchRows: 20, batchIntervalMs: 0 }); // prettier-ignore
-      try {
-        await engine.sql(`CREATE SOURCE s (n BIGINT) WITH (connector = 'kafka', brokers = '${brokers}', topic_pattern = 'west-.');
-          CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n)::BIGINT AS t FROM s;`);
-        await engine.run({ ...options, stopAfter: { rows } });
-        return (await engine.query('SELECT c, t FROM v')).rows;
-      } finally {
-        await engine.close();
-      }
+    let isOver = false;
+    const fault = (point: FaultPoint): void => {
+      if (isOver && point === 'stepped') throw new Error('crash');
     };
+    const started = async (isBounded: boolean): Promise<Engine> => {
+      const paths = { state: join(folder, 'state'), db: join(folder, 'db') };
+      const engine = await open(
+        { ...paths, maxBatchRows: 20, batchIntervalMs: 0, checkpointIntervalMs: 1e9 },
+        { fault },
+      );
+      await engine.sql(`CREATE SOURCE s (n BIGINT) WITH (connector = 'kafka', brokers = '${brokers}', topic_pattern = 'west-.',
+          partition_discovery = '50 ms', bounded = ${isBounded});
+        CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n)::BIGINT AS t FROM s;`);
+      return engine;
+    };
+    const total = async (engine: Engine): Promise<unknown> => (await engine.query('SELECT c, t FROM v')).rows[0];
+    const sum = (list: readonly number[]): string => String(list.reduce((a, b) => a + b, 0));
     try {
-      await run(40, {});
+      const before = [...numbers(0, 50), ...numbers(100, 150), ...numbers(1000, 1030)];
+      const first = await started(false);
+      const run = first.run().catch((error: unknown) => error);
       await createTopic(broker, 'west-a');
       await produce('west-a', numbers(1000, 1030));
-      const sum = [...numbers(0, 50), ...numbers(100, 150), ...numbers(1000, 1030)].reduce((a, b) => a + b, 0);
-      expect(await run(90, {})).toEqual([['130', String(sum)]]);
+      while (!isDeepStrictEqual(await total(first), ['130', sum(before)])) await sleep(20);
+      isOver = true;
+      await produce('west-a', numbers(1030, 1040));
+      expect(String(await run)).toContain('crash');
+      await first.close();
+      isOver = false;
+      await createTopic(broker, 'west-0');
+      await produce('west-0', numbers(5000, 5010));
+      const second = await started(true);
+      await second.run();
+      expect(await total(second)).toEqual(['150', sum([...before, ...numbers(1030, 1040), ...numbers(5000, 5010)])]);
+      await second.close();
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
