@@ -113,8 +113,10 @@ export async function stopBroker(dir = HOME, signal: 'SIGTERM' | 'SIGKILL' = 'SI
 
 const QUIET = ['-Djava.net.preferIPv4Stack=true', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'];
 const JVM = ['-Xms128m', '-Xmx512m', ...QUIET];
+/** For what is to start quickly and not to run fast. */
+const BRIEF = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 /** Several brokers on one machine. */
-const SMALL_JVM = ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...QUIET];
+const SMALL_JVM = ['-Xms64m', '-Xmx256m', ...BRIEF, ...QUIET];
 
 const libs = (): string => join(HOME, 'libs');
 const properties = (dir: string): string => join(resolve(dir), 'server.properties');
@@ -165,7 +167,7 @@ async function configure(
   writeFileSync(properties(root), base + more.join(''));
   if (!formatted) {
     const java = (...args: string[]): ReturnType<typeof run> =>
-      run('java', ['-cp', join(libs(), '*'), 'kafka.tools.StorageTool', ...args], root);
+      run('java', [...BRIEF, '-cp', join(libs(), '*'), 'kafka.tools.StorageTool', ...args], root);
     const kind = member === undefined ? ['--standalone'] : [];
     const output = await java('format', ...kind, '-t', member?.cluster ?? clusterId(), '-c', properties(root));
     if (output !== undefined) throw new BrokerError(`the folder ${root} could not be formatted:\n${output}`);

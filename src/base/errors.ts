@@ -83,7 +83,7 @@ export function position(text: string, offset: number): { line: number; column: 
 }
 
 /** The value of an option such as sasl_password: an error is often passed on. */
-const SECRET = /(\w*(?:password|secret|token)\s*=\s*')([^']*)/giu;
+const SECRET = /(\bs(?:as|s)l_\w*(?:password|secret|token)\s*=\s*')([^']*)/giu;
 
 /** Of the same length, so that the caret stays where it is. */
 const masked = (_: string, name: string, value: string): string => name + value.replace(/[^\s]/gu, '*');
