@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LineFront } from '../src/connectors/kafka/line-front.ts';
+import { PartitionLog } from '../src/connectors/kafka/partition-log.ts';
+import { rawLayout, readBatches, type Layout } from '../src/connectors/kafka/record-batch.ts';
+import { SegmentPool } from '../src/connectors/kafka/segment.ts';
+import { withoutFront } from '../src/exec/decode/line-front.ts';
+import { recordBatch, type BatchShape } from './support/record-batch.ts';
+
+const NOWHERE = { start: 0, end: 0 };
+const BASE = 1_764_000_000_000;
+
+/** `key:TYPE`, as METADATA columns name them. */
+const frontOf = (...columns: readonly string[]): LineFront | undefined =>
+  LineFront.of(
+    columns.map((text) => {
+      const [key = '', type = ''] = text.split(':');
+      return { name: key, key, type, span: NOWHERE };
+    }),
+  );
+
+const ALL = ['timestamp:TIMESTAMP', 'timestamp-type:VARCHAR', 'key:VARCHAR', 'key:BLOB', 'headers:MAP(VARCHAR, VARCHAR)', 'headers:MAP(VARCHAR, BLOB)']; // prettier-ignore
+
+const pool = new SegmentPool();
+
+function read(layout: Layout, ...shapes: readonly BatchShape[]) {
+  const log = new PartitionLog('t', 0, 0, undefined, pool);
+  const bytes = Buffer.concat(shapes.map(recordBatch));
+  readBatches(bytes, 0, bytes.length, log, layout);
+  const { pieces, rejected, runs, emptied } = log.take(log.bufferedBelow(Infinity));
+  const text = Buffer.concat(pieces).toString();
+  for (const segment of emptied) pool.release(segment);
+  return {
+    lines: text.split('\n').slice(0, -1),
+    rejected: rejected.map((each) => [each.offset, each.payload && Buffer.from(each.payload).toString('latin1'), each.reason]), // prettier-ignore
+    runs,
+  };
+}
+
+const VALUE = '{"x":1}';
+const json = (...columns: readonly string[]): Layout => ({ format: 'json', front: frontOf(...columns) });
+
+describe('the metadata of a record', () => {
+  it('stands in front of its line, whatever the layout', () => {
+    const shape: BatchShape = {
+      base: 0,
+      baseTime: BASE,
+      records: [
+        { time: 5, key: 'a"b', value: VALUE, headers: { trace: 'é', twice: '1' } },
+        { time: 6, key: null, value: ' { } ', headers: [['twice', '1'], ['twice', null]] },
+      ],
+    }; // prettier-ignore
+    const members = [
+      { $t: BASE + 5, $tt: 'CreateTime', $k: 'a"b', $kb: 'YSJi', $h: { trace: 'é', twice: '1' }, $hb: { trace: 'w6k=', twice: 'MQ==' } },
+      { $t: BASE + 6, $tt: 'CreateTime', $k: null, $kb: null, $h: { twice: null }, $hb: { twice: null } },
+    ]; // prettier-ignore
+    const parsed = (layout: Layout): unknown[] => read(layout, shape).lines.map((line) => JSON.parse(line) as unknown);
+    const front = frontOf(...ALL);
+    expect(parsed({ format: 'json', front })).toEqual([{ ...members[0], x: 1 }, { ...members[1] }]);
+    expect(parsed({ ...rawLayout('line'), front })).toEqual([
+      { ...members[0], line: VALUE },
+      { ...members[1], line: ' { } ' },
+    ]);
+    expect(parsed({ format: 'keyed', key: { kind: 'any' }, front })).toEqual([
+      { ...members[0], $key: 'a"b', x: 1 },
+      { ...members[1], $key: null },
+    ]);
+  });
+
+  it('is what is declared, and no more', () => {
+    const shape: BatchShape = { base: 0, baseTime: BASE, records: [{ time: 0, key: 'k', value: VALUE }] };
+    expect(read(json('timestamp:BIGINT'), shape).lines).toEqual([`{"$t":${BASE},"x":1}`]);
+    expect(read(json('key:BLOB'), shape).lines).toEqual(['{"$kb":"aw==","x":1}']);
+    expect(frontOf('partition:INTEGER', 'offset:BIGINT', 'topic:VARCHAR')).toBeUndefined();
+  });
+
+  it('has the times of producers and brokers, all that there are', () => {
+    const times = [0, 1, -1, 9_999_999, 2 ** 31, 2 ** 40, -(2 ** 41), 4e15 - BASE, -BASE, -BASE - 1, -BASE - 1000];
+    const records = times.map((time) => ({ time, value: VALUE }));
+    const time = (line: string): unknown => (JSON.parse(line) as { $t: unknown }).$t;
+    const { lines } = read(json('timestamp:TIMESTAMP'), { base: 0, baseTime: BASE, records });
+    expect(lines.map(time)).toEqual(times.map((each) => (BASE + each === -1 ? null : BASE + each)));
+    const types = (shape: Partial<BatchShape>): unknown[] =>
+      read(json('timestamp:TIMESTAMP', 'timestamp-type:VARCHAR'), { base: 0, records: [{ time: 7, value: VALUE }], ...shape }).lines; // prettier-ignore
+    expect(types({ baseTime: BASE, appendTime: BASE + 99 })).toEqual([`{"$t":${BASE + 99},"$tt":"LogAppendTime","x":1}`]);
+    expect(types({ baseTime: -8 })).toEqual(['{"$t":null,"$tt":"NoTimestampType","x":1}']);
+    const far = { base: 0, baseTime: BASE, records: [{ time: 2 ** 62, value: VALUE }, { time: -(2 ** 62), value: VALUE }] }; // prettier-ignore
+    expect(read(json('timestamp:TIMESTAMP'), far).rejected).toEqual([
+      [0, VALUE, 'its timestamp is out of range'],
+      [1, VALUE, 'its timestamp is out of range'],
+    ]);
+  });
+
+  it('that is no text is a dead letter where text is asked for', () => {
+    const [odd, even] = [Buffer.from([0xff]), 'ok'];
+    const shape: BatchShape = {
+      base: 0,
+      records: [
+        { key: odd, value: VALUE },
+        { key: even, value: VALUE, headers: [['h', odd]] },
+        { key: even, value: null, headers: [[odd, even]] },
+        { key: even, value: VALUE },
+      ],
+    };
+    expect(read(json('key:VARCHAR', 'headers:MAP(VARCHAR, VARCHAR)'), shape)).toMatchObject({
+      lines: ['{"$k":"ok","$h":{},"x":1}'],
+      rejected: [
+        [0, VALUE, 'the key is not valid UTF-8'],
+        [1, VALUE, 'a header is not valid UTF-8'],
+        [2, null, 'the name of a header is not valid UTF-8'],
+      ],
+    });
+    expect(read(json('key:BLOB', 'headers:MAP(VARCHAR, BLOB)'), shape).lines.slice(0, 2)).toEqual([
+      '{"$kb":"/w==","$hb":{},"x":1}',
+      '{"$kb":"b2s=","$hb":{"h":"/w=="},"x":1}',
+    ]);
+  });
+
+  it('makes no other difference to a record: lines and dead letters are as without it', () => {
+    const text = fc.constantFrom('{"a":1}', '{"a":[{"b":"}"}]}', '{}', '{ }', ' {"a":1} ', '{\n"a":\n1}', '{"a":"x\ny"}', '', ' ', '\n', 'null', '[1]', '7', '\u0001{"a":1}', '\ufeff{"a":1}', '{"a":1}\n{"a":2}', '{broken', 'plain'); // prettier-ignore
+    const record = fc.record({
+      value: fc.oneof(text, fc.constant(null), fc.constant(Buffer.from([0x7b, 0xff, 0x7d]))),
+      key: fc.oneof(fc.string({ unit: 'binary' }), fc.constant(null)),
+      time: fc.integer({ min: -1000, max: 1e9 }),
+      headers: fc.array(fc.tuple(fc.string(), fc.oneof(fc.string({ unit: 'binary' }), fc.constant(null)))),
+    });
+    const plain: readonly Layout[] = [{ format: 'json' }, rawLayout('x'), { format: 'keyed', key: { kind: 'unread' } }];
+    const fronts = fc.subarray(ALL, { minLength: 1 });
+    // A byte order mark is what the decoder leaves out otherwise, and white space around a line is none of it.
+    const shown = (line: string): string => line.replace(/^\ufeff/, '').trim();
+    fc.assert(
+      fc.property(fc.array(record, { minLength: 1, maxLength: 8 }), fronts, fc.constantFrom(...plain), (records, columns, layout) => {
+        const shape = { base: 0, baseTime: BASE, records };
+        const without = read(layout, shape);
+        const front = frontOf(...columns);
+        const fronted = read({ ...layout, front }, shape);
+        const names = ['$t', '$tt', '$k', '$kb', '$h', '$hb'];
+        expect(fronted.rejected).toEqual(without.rejected);
+        expect(fronted.runs).toEqual(without.runs);
+        expect(fronted.lines.map((line) => shown(withoutFront(Buffer.from(line), names).toString()).replace(/^\{\s*/, '{'))).toEqual(
+          without.lines.map((line) => shown(line).replace(/^\{\s*/, '{')),
+        );
+        for (const line of fronted.lines.filter((each) => each.startsWith('{"$'))) expect(line.slice(0, 400)).toMatch(/^\{("\$(t|tt|k|kb|h|hb)":)/);
+      }),
+      { numRuns: 500 },
+    ); // prettier-ignore
+  });
+});
