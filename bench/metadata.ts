@@ -5,8 +5,6 @@ import type { Line } from './report.ts';
 import { streamFile, type Input } from './source.ts';
 import { spread } from './statistics.ts';
 
-export const METADATA = 'metadata';
-
 const LEAST_SHARE = 0.85;
 const PLACE = ["p INT METADATA FROM 'partition'", 'topic VARCHAR METADATA', '"offset" BIGINT METADATA'];
 const TIME = ['"timestamp" TIMESTAMP METADATA'];
@@ -16,18 +14,25 @@ const REST = [
   'headers MAP(VARCHAR, VARCHAR) METADATA',
 ];
 
-const KINDS: readonly (readonly [name: string, columns: readonly string[]])[] = [
-  ['time', TIME],
-  ['place', PLACE],
-  ['time-place', [...TIME, ...PLACE]],
-  ['all', [...TIME, ...PLACE, ...REST]],
-];
+/** By the name of the case. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  'metadata-time-kafka': TIME,
+  'metadata-place-kafka': PLACE,
+  'metadata-time-place-kafka': [...TIME, ...PLACE],
+  'metadata-all-kafka': [...TIME, ...PLACE, ...REST],
+};
+
+export const METADATA_CASES = Object.keys(KINDS);
 
 /** What metadata columns cost: the tumbling windows over a topic with them declared beside without, every other time the other way round. */
-export async function* metadataCosts(input: Input & { readonly kind: 'kafka' }, method: Method): AsyncGenerator<Line> {
+export async function* metadataCosts(
+  names: readonly string[],
+  input: Input & { readonly kind: 'kafka' },
+  method: Method,
+): AsyncGenerator<Line> {
   const plain = streamFile(tumble, input);
-  for (const [kind, columns] of KINDS) {
-    const declared = plain.replace('bids (', `bids (${columns.join(', ')}, `);
+  for (const name of names) {
+    const declared = plain.replace('bids (', `bids (${(KINDS[name] ?? []).join(', ')}, `);
     const pairs: { readonly with: Outcome; readonly without: Outcome }[] = [];
     for (let i = method.warmUp ? -1 : 0; i < method.pairs; i++) {
       const parts: { with?: Outcome; without?: Outcome } = {};
@@ -39,7 +44,6 @@ export async function* metadataCosts(input: Input & { readonly kind: 'kafka' }, 
       if (parts.with === undefined || parts.without === undefined) throw new Error('a run gave nothing');
       if (i >= 0) pairs.push({ with: parts.with, without: parts.without });
     }
-    const name = `${METADATA}-${kind}-kafka`;
     if (pairs.some((pair) => pair.with.answer !== pair.without.answer)) {
       yield { name, targets: [], wrong: 'with metadata columns the answer is another' };
       continue;

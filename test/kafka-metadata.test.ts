@@ -142,7 +142,7 @@ describe('the metadata of a record', () => {
         );
         for (const line of fronted.lines.filter((each) => each.startsWith('{"$'))) expect(line.slice(0, 400)).toMatch(/^\{("\$(t|tt|k|kb|h|hb)":)/);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     ); // prettier-ignore
   });
 });

@@ -35,6 +35,8 @@ export interface LineMember {
 /** A column of the records: of a member where it has one, else of the key of its own name. */
 export interface RecordColumn extends Column {
   readonly member?: LineMember;
+  /** Of the connector's metadata, where it is of a member. */
+  readonly key?: string;
 }
 
 /** A metadata column as its source declares it, of a type that its key has. */

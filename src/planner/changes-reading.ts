@@ -38,7 +38,10 @@ export interface ChangeReading {
 }
 
 /** The name of a metadata column beside those of the records, which stand in an envelope or have such names themselves. */
-export const metadataName = (column: string): string => `$metadata.${column}`;
+export const metadataName = (column: string): string => `${METADATA_PREFIX}${column}`;
+export const declaredName = (name: string): string =>
+  name.startsWith(METADATA_PREFIX) ? name.slice(METADATA_PREFIX.length) : name;
+const METADATA_PREFIX = '$metadata.';
 
 /** The event time of a record, a column of its own: that of the row it brings. */
 export const TIME = '$time';

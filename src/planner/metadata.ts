@@ -5,7 +5,8 @@ import { nearest } from '../base/options.ts';
 import type { Column } from '../base/schema.ts';
 import { ident, raw, sql } from '../base/sql.ts';
 import type { ColumnDefinition, MappedText } from '../parser/statements.ts';
-import type { PlacedColumn } from './plan-sources.ts';
+import { declaredName } from './changes-reading.ts';
+import type { ChangelogNode, PlacedColumn, SourceNode } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 
 type Definition = ColumnDefinition & { readonly kind: 'metadata' };
@@ -39,7 +40,7 @@ export async function readMetadata(
       });
     }
     declared.push({ name, type, key, span: column.from.span });
-    if (value.kind === 'member') carried.push({ name, type, member: value.of(type) });
+    if (value.kind === 'member') carried.push({ name, type, key, member: value.of(type) });
     else placed.push({ name, type, key, value });
   }
   return { declared, carried, placed };
@@ -65,6 +66,13 @@ const orOf = (words: readonly string[]): string =>
 export async function describedType(service: SqlService, name: string, type: MappedText): Promise<string> {
   const [described] = await service.describe(sql`SELECT CAST(NULL AS ${raw(type.text)}) AS ${ident(name)}`);
   return described?.type ?? '';
+}
+
+/** What DESCRIBE says of metadata columns, by name. */
+export function metadataOf(node: SourceNode | ChangelogNode): ReadonlyMap<string, string> {
+  const { physical, placed = [] } = node.kind === 'changelog' ? node.input : node;
+  const columns = [...physical, ...placed].flatMap(({ name, key }) => (key === undefined ? [] : [[name, key] as const]));
+  return new Map(columns.map(([name, key]) => [declaredName(name), `METADATA FROM '${key}'`]));
 }
 
 export const columnsOf = ({ carried, placed }: Metadata): readonly Column[] => [...carried, ...placed];
