@@ -134,7 +134,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('records that Kafka has no m
       CREATE MATERIALIZED VIEW live AS SELECT n, k, epoch_ms(ts)::DOUBLE AS ts, p, o::INT AS o, h['h'] AS h, topic FROM e;
       CREATE MATERIALIZED VIEW seconds AS SELECT window_start, count(*)::INT AS n FROM TUMBLE(e, ts, INTERVAL 1 SECOND) GROUP BY window_start EMIT ON WINDOW CLOSE;`; // prettier-ignore
     const rows = (to: number): unknown[] =>
-      numbers(0, to).map((n) => ({ n, k: `k${n}`, ts: time(n), p: n % PARTITIONS, o: Math.floor(n / PARTITIONS), h: `v${n}`, topic })); // prettier-ignore
+      numbers(0, to).map((n) => [n, `k${n}`, time(n), n % PARTITIONS, Math.floor(n / PARTITIONS), `v${n}`, topic]); // prettier-ignore
     await send(0, 300);
     expect((await ran(declared(), { stopAfter: { rows: 300 } }, topic)).rows).toEqual([rows(300)]);
     await forget(topic, 80);
@@ -147,7 +147,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('records that Kafka has no m
       expect((await engine.query('FROM live ORDER BY n')).rows).toEqual(rows(330));
       expect((await engine.query('FROM again ORDER BY n')).rows).toEqual(rows(330));
       const closed = await engine.query('SELECT max(n)::INT AS most, count(*) >= 30 AS whole FROM seconds');
-      expect(closed.rows).toEqual([{ most: 10, whole: true }]);
+      expect(closed.rows).toEqual([[10, true]]);
     } finally {
       await engine.close();
     }
