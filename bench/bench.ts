@@ -95,8 +95,7 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
       const input: Input = { kind: 'kafka', address: broker.address, topic };
       yield await attempt(each.name, () => compare({ ...each, input, batchInput }, method));
     }
-    if (metadata.length > 0)
-      yield* metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
+    if (metadata.length > 0) yield* metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
     if (withLatency) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
   } finally {
     await broker.stop();
@@ -105,7 +104,9 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    console.log([...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, ...METADATA_CASES, LATENCY].join('\n'));
+    console.log(
+      [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, ...METADATA_CASES, LATENCY].join('\n'),
+    );
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;

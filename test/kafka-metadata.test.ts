@@ -82,7 +82,9 @@ describe('the metadata of a record', () => {
     expect(lines.map(time)).toEqual(times.map((each) => (BASE + each === -1 ? null : BASE + each)));
     const types = (shape: Partial<BatchShape>): unknown[] =>
       read(json('timestamp:TIMESTAMP', 'timestamp-type:VARCHAR'), { base: 0, records: [{ time: 7, value: VALUE }], ...shape }).lines; // prettier-ignore
-    expect(types({ baseTime: BASE, appendTime: BASE + 99 })).toEqual([`{"$t":${BASE + 99},"$tt":"LogAppendTime","x":1}`]);
+    expect(types({ baseTime: BASE, appendTime: BASE + 99 })).toEqual([
+      `{"$t":${BASE + 99},"$tt":"LogAppendTime","x":1}`,
+    ]);
     expect(types({ baseTime: -8 })).toEqual(['{"$t":null,"$tt":"NoTimestampType","x":1}']);
     const far = { base: 0, baseTime: BASE, records: [{ time: 2 ** 62, value: VALUE }, { time: -(2 ** 62), value: VALUE }] }; // prettier-ignore
     expect(read(json('timestamp:TIMESTAMP'), far).rejected).toEqual([

@@ -139,7 +139,8 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('records that Kafka has no m
     expect((await ran(declared(), { stopAfter: { rows: 300 } }, topic)).rows).toEqual([rows(300)]);
     await forget(topic, 80);
     await send(300, 330);
-    const added = 'CREATE MATERIALIZED VIEW again AS SELECT * REPLACE (epoch_ms(ts)::DOUBLE AS ts, o::INT AS o, h[\'h\'] AS h) FROM e;';
+    const added =
+      "CREATE MATERIALIZED VIEW again AS SELECT * REPLACE (epoch_ms(ts)::DOUBLE AS ts, o::INT AS o, h['h'] AS h) FROM e;";
     const engine = await open({ db: join(folder, `${topic}.duckdb`), state: join(folder, `${topic}.state`) });
     try {
       await engine.sql(declared() + added);
@@ -152,6 +153,8 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('records that Kafka has no m
       await engine.close();
     }
     const more = declared(`, type VARCHAR METADATA FROM 'timestamp-type'`) + added;
-    await expect(ran(more, {}, topic, { rebuild: ['live', 'seconds', 'again'] })).rejects.toMatchObject({ code: 'GAP' });
+    await expect(ran(more, {}, topic, { rebuild: ['live', 'seconds', 'again'] })).rejects.toMatchObject({
+      code: 'GAP',
+    });
   });
 });

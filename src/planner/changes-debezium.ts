@@ -4,7 +4,14 @@ import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef } from './ast.ts';
-import { keyColumns, metadataName, struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import {
+  keyColumns,
+  metadataName,
+  struct,
+  timeOf,
+  type ChangeReading,
+  type ChangingSource,
+} from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
 import { columnsOf } from './metadata.ts';
 import type { ComputedColumn } from './plan-sources.ts';
@@ -44,13 +51,8 @@ export async function debezium(
   const computed: ComputedColumn[] = [];
   const over = async (side: 'before' | 'after', when: Sql): Promise<void> => {
     for (const column of source.computed) {
-      const text = await rewriteColumns(
-        service,
-        column.expression,
-        name,
-        [...declared, ...metadata],
-        (of, fields) =>
-          isMetadata(of) ? columnRef(name, metadataName(of), ...fields) : columnRef(name, side, of, ...fields),
+      const text = await rewriteColumns(service, column.expression, name, [...declared, ...metadata], (of, fields) =>
+        isMetadata(of) ? columnRef(name, metadataName(of), ...fields) : columnRef(name, side, of, ...fields),
       );
       const type = source.columns.find((candidate) => sameName(candidate.name, column.name.text))?.type ?? '';
       const expression = sql`CASE WHEN ${when} THEN (${raw(text)}) END`.text;

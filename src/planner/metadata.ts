@@ -71,7 +71,9 @@ export async function describedType(service: SqlService, name: string, type: Map
 /** What DESCRIBE says of metadata columns, by name. */
 export function metadataOf(node: SourceNode | ChangelogNode): ReadonlyMap<string, string> {
   const { physical, placed = [] } = node.kind === 'changelog' ? node.input : node;
-  const columns = [...physical, ...placed].flatMap(({ name, key }) => (key === undefined ? [] : [[name, key] as const]));
+  const columns = [...physical, ...placed].flatMap(({ name, key }) =>
+    key === undefined ? [] : [[name, key] as const],
+  );
   return new Map(columns.map(([name, key]) => [declaredName(name), `METADATA FROM '${key}'`]));
 }
 

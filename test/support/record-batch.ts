@@ -36,7 +36,10 @@ export function recordBatch(shape: BatchShape): Buffer {
   head.writeBigInt64BE(BigInt(base), 0);
   head.writeInt32BE(49 + body.length, 8);
   head.writeInt8(magic, 16);
-  head.writeInt16BE(codec | (shape.appendTime === undefined ? 0 : 0x08) | (transactional ? 0x10 : 0) | (control ? 0x20 : 0), 21);
+  head.writeInt16BE(
+    codec | (shape.appendTime === undefined ? 0 : 0x08) | (transactional ? 0x10 : 0) | (control ? 0x20 : 0),
+    21,
+  );
   head.writeInt32BE(shape.lastDelta ?? records.at(-1)?.delta ?? records.length - 1, 23);
   head.writeBigInt64BE(BigInt(shape.baseTime ?? 0), 27);
   head.writeBigInt64BE(BigInt(shape.appendTime ?? shape.baseTime ?? 0), 35);
@@ -52,7 +55,9 @@ export function controlBatch(base: number, producerId: bigint, type: 'abort' | '
 }
 
 function record({ delta, key = null, value, headers = {}, time }: BatchRecord, index: number): Buffer {
-  const entries = Array.isArray(headers) ? (headers as [string | Buffer, string | Buffer | null][]) : Object.entries(headers as Record<string, string>);
+  const entries = Array.isArray(headers)
+    ? (headers as [string | Buffer, string | Buffer | null][])
+    : Object.entries(headers as Record<string, string>);
   const body = Buffer.concat([
     Buffer.from([0]),
     varint(time ?? 1_000_000 + index),

@@ -120,8 +120,7 @@ function quoted(bytes: Buffer | undefined): string | undefined {
   return isUtf8(bytes) ? JSON.stringify(bytes.toString()) : undefined;
 }
 
-const encoded = (bytes: Buffer | undefined): string =>
-  bytes === undefined ? 'null' : `"${bytes.toString('base64')}"`;
+const encoded = (bytes: Buffer | undefined): string => (bytes === undefined ? 'null' : `"${bytes.toString('base64')}"`);
 
 const HEADER_MEMBERS = [
   [MEMBER.headers, quoted],
@@ -129,7 +128,10 @@ const HEADER_MEMBERS = [
 ] as const;
 
 /** The last of each name; a null value is undefined. */
-function headersOf(bytes: Buffer, { valueAt, valueLength, end }: RecordParts): Map<string, Buffer | undefined> | string {
+function headersOf(
+  bytes: Buffer,
+  { valueAt, valueLength, end }: RecordParts,
+): Map<string, Buffer | undefined> | string {
   const headers = new Map<string, Buffer | undefined>();
   let at = valueAt + Math.max(0, valueLength);
   const number = (): number => {

@@ -104,7 +104,12 @@ async function judge(
     const batches = await batchesLeft(records);
     if (batches.length === 0) return;
     try {
-      const judged = await placedRows(connection, plan, judgedRows(plan, batches, watched), segmentsOf(chunks, droppedOf(records)));
+      const judged = await placedRows(
+        connection,
+        plan,
+        judgedRows(plan, batches, watched),
+        segmentsOf(chunks, droppedOf(records)),
+      );
       await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, judged)}`);
     } catch (error) {
       const found = records.map((each) => each.examine(columns));

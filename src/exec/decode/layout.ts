@@ -96,7 +96,8 @@ export const identityByRow = (segments: readonly Segment[]): readonly Sql[] => [
 export function placedByRow(placed: readonly Placed[], segments: readonly Segment[]): readonly Sql[] {
   const blocks = blocksOf(segments);
   return placed.map(({ name, type, value }) => {
-    const found = value === 'offset' ? offsetByRow(segments) : byRow(blocks, ({ partition }) => sql`${value(partition)}`);
+    const found =
+      value === 'offset' ? offsetByRow(segments) : byRow(blocks, ({ partition }) => sql`${value(partition)}`);
     return sql`CAST(${found} AS ${raw(type)}) AS ${ident(name)}`;
   });
 }

@@ -1,6 +1,7 @@
 const FRONT = /^\{\s*/;
 /** A member and the comma after it: its value is an atom, or an object of such. */
-const MEMBER = /"((?:[^"\\]|\\.)*)"\s*:\s*(?:"(?:[^"\\]|\\.)*"|\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\}|[^\s,{}[\]"]+)\s*(,?)\s*/y;
+const MEMBER =
+  /"((?:[^"\\]|\\.)*)"\s*:\s*(?:"(?:[^"\\]|\\.)*"|\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\}|[^\s,{}[\]"]+)\s*(,?)\s*/y;
 
 /** A line without the members that its connector wrote in front of the record's own. */
 export function withoutFront(line: Buffer, members: readonly string[]): Buffer {
