@@ -19,26 +19,27 @@ export function addFronted(
 ): void {
   const { valueAt, valueLength } = parts;
   const value = (): Buffer => bytes.subarray(valueAt, valueAt + valueLength);
-  const members = front.of(bytes, parts);
-  if (typeof members === 'string') return log.reject(offset, valueLength < 0 ? null : value(), members);
+  const problem = front.write(bytes, parts);
+  if (problem !== undefined) return log.reject(offset, valueLength < 0 ? null : value(), problem);
+  const { buffer, length } = front;
   if (layout.format === 'keyed') {
     const key = parts.keyLength < 0 ? undefined : bytes.subarray(parts.keyAt, parts.keyAt + parts.keyLength);
-    return addKeyed(key, valueLength < 0 ? undefined : value(), offset, log, layout, members);
+    return addKeyed(key, valueLength < 0 ? undefined : value(), offset, log, layout, buffer.subarray(0, length));
   }
   if (valueLength < 0) return log.reject(offset, null, 'null value');
-  if (layout.format === 'raw') return addText(value(), members, offset, log, layout);
+  if (layout.format === 'raw') return addText(value(), buffer.subarray(0, length), offset, log, layout);
   if (bytes[valueAt] !== OPEN || bytes[valueAt + 1] !== QUOTE)
-    return addKeyed(undefined, value(), offset, log, PIECES, members);
-  const segment = log.room(members.length + valueLength, 1);
+    return addKeyed(undefined, value(), offset, log, PIECES, buffer.subarray(0, length));
+  const segment = log.room(length + valueLength, 1);
   const at = segment.used;
-  const body = at + members.length;
+  const body = at + length;
   const lineEnd = body + valueLength - 1;
   const target = segment.bytes;
-  for (let i = 0; i < members.length; i++) target[at + i] = members[i] ?? 0;
+  for (let i = 0; i < length; i++) target[at + i] = buffer[i] ?? 0;
   bytes.copy(target, body, valueAt + 1, valueAt + valueLength);
   target[lineEnd] = LF;
   if (target.indexOf(LF, body) === lineEnd) segment.push(offset, lineEnd + 1);
-  else addKeyed(undefined, value(), offset, log, PIECES, members);
+  else addKeyed(undefined, value(), offset, log, PIECES, buffer.subarray(0, length));
 }
 
 function addText(

@@ -22,27 +22,46 @@ const LOG_APPEND_TIME = 0x08;
 const LAST_TIME = 2 ** 52;
 const NO_TIME = -1;
 
-const [COMMA, ZERO, MINUS] = [0x2c, 0x30, 0x2d];
+const [COMMA, ZERO, MINUS, QUOTE, BACKSLASH, COLON, OPEN, CLOSE] = [0x2c, 0x30, 0x2d, 0x22, 0x5c, 0x3a, 0x7b, 0x7d];
 
-/** The metadata that lines begin with: `{"$t":1764000000000,"$k":"a",`, and then the record's own members. */
+const INITIAL_BYTES = 256;
+const NULL = Buffer.from('null');
+
+/**
+ * The metadata that lines begin with: `{"$t":1764000000000,"$k":"a",`, and then the record's own members. It is part of the
+ * hot loop: for the usual record nothing is allocated.
+ */
 export class LineFront {
-  private readonly members: ReadonlySet<string>;
+  /** What `write` has written last, `length` bytes of it. */
+  buffer = Buffer.alloc(INITIAL_BYTES);
+  length = 0;
+  private readonly has: Readonly<Record<keyof typeof MEMBER, boolean>>;
+  /** Beyond the time. */
   private readonly varies: boolean;
+  /** Where the digits of the time begin. */
+  private readonly digitsAt: number;
   private baseTime = 0;
   /** Of all records of the batch, where the broker stamped them. */
   private appendTime: number | undefined;
-  private readonly buffer = Buffer.alloc(128);
-  /** Where the digits of the time begin in the buffer. */
-  private readonly digitsAt: number = 0;
-  /** What the buffer says. */
+  /** What the buffer says already, up to `stampEnd`. */
   private time: number | undefined;
   private isAppendTime = false;
-  private length = 0;
+  private stampEnd = 0;
+  /** Of the record's headers: where each name begins, its length, where its value begins, its length. */
+  private readonly headers: number[] = [];
 
   private constructor(members: ReadonlySet<string>) {
-    this.members = members;
-    this.varies = [MEMBER.key, MEMBER.keyBytes, MEMBER.headers, MEMBER.headerBytes].some((name) => members.has(name));
-    this.digitsAt = this.buffer.write(members.has(MEMBER.timestamp) ? `{"${MEMBER.timestamp}":` : '{');
+    const has = {
+      timestamp: members.has(MEMBER.timestamp),
+      timestampType: members.has(MEMBER.timestampType),
+      key: members.has(MEMBER.key),
+      keyBytes: members.has(MEMBER.keyBytes),
+      headers: members.has(MEMBER.headers),
+      headerBytes: members.has(MEMBER.headerBytes),
+    };
+    this.has = has;
+    this.varies = has.key || has.keyBytes || has.headers || has.headerBytes;
+    this.digitsAt = this.buffer.write(has.timestamp ? `{"${MEMBER.timestamp}":` : '{');
   }
 
   /** Undefined where lines need none of it. */
@@ -61,96 +80,156 @@ export class LineFront {
     this.appendTime = stamped ? readTime(bytes, at + MAX_TIMESTAMP) : undefined;
   }
 
-  /** Good until the next; or why the record is a bad one. */
-  of(bytes: Buffer, parts: RecordParts): Buffer | string {
+  /** Writes what a record's line begins with into `buffer`; or says why the record is a bad one. */
+  write(bytes: Buffer, parts: RecordParts): string | undefined {
     const time = this.appendTime ?? this.baseTime + readVarint(bytes, parts.timeAt);
     const isAppendTime = this.appendTime !== undefined;
     if (time !== this.time || isAppendTime !== this.isAppendTime) {
       if (!(Math.abs(time) < LAST_TIME)) return 'its timestamp is out of range';
       this.stamp(time, isAppendTime);
     }
-    const stamp = this.buffer.subarray(0, this.length);
-    if (!this.varies) return stamp;
-    const rest = this.rest(bytes, parts);
-    return typeof rest === 'string' ? rest : Buffer.concat([stamp, rest]);
+    this.length = this.stampEnd;
+    return this.varies ? this.rest(bytes, parts) : undefined;
   }
 
   private stamp(time: number, isAppendTime: boolean): void {
-    const { buffer, members } = this;
+    const { buffer, has } = this;
     let at = this.digitsAt;
-    if (members.has(MEMBER.timestamp)) {
+    if (has.timestamp) {
       at = time === NO_TIME ? at + buffer.write('null', at) : writeNumber(buffer, at, time);
       buffer[at++] = COMMA;
     }
-    if (members.has(MEMBER.timestampType)) {
+    if (has.timestampType) {
       const type = time === NO_TIME ? 'NoTimestampType' : isAppendTime ? 'LogAppendTime' : 'CreateTime';
       at += buffer.write(`"${MEMBER.timestampType}":"${type}",`, at);
     }
-    [this.time, this.isAppendTime, this.length] = [time, isAppendTime, at];
+    [this.time, this.isAppendTime, this.stampEnd] = [time, isAppendTime, at];
   }
 
-  private rest(bytes: Buffer, parts: RecordParts): Buffer | string {
-    const { members } = this;
-    const found: string[] = [];
+  private rest(bytes: Buffer, parts: RecordParts): string | undefined {
+    const { has } = this;
     const { keyAt, keyLength } = parts;
-    const key = keyLength < 0 ? undefined : bytes.subarray(keyAt, keyAt + keyLength);
-    if (members.has(MEMBER.key)) {
-      const text = quoted(key);
-      if (text === undefined) return 'the key is not valid UTF-8';
-      found.push(`"${MEMBER.key}":${text},`);
+    if (has.key) {
+      this.add(KEY);
+      if (!this.addText(bytes, keyAt, keyLength)) return 'the key is not valid UTF-8';
+      this.addByte(COMMA);
     }
-    if (members.has(MEMBER.keyBytes)) found.push(`"${MEMBER.keyBytes}":${encoded(key)},`);
-    if (members.has(MEMBER.headers) || members.has(MEMBER.headerBytes)) {
-      const headers = headersOf(bytes, parts);
-      if (typeof headers === 'string') return headers;
-      for (const [name, show] of HEADER_MEMBERS) {
-        if (!members.has(name)) continue;
-        const shown = [...headers].map(([header, value]) => [JSON.stringify(header), show(value)] as const);
-        if (shown.some(([, value]) => value === undefined)) return 'a header is not valid UTF-8';
-        found.push(`"${name}":{${shown.map(([header, value]) => `${header}:${value ?? ''}`).join(',')}},`);
+    if (has.keyBytes) {
+      this.add(KEY_BYTES);
+      this.addBase64(bytes, keyAt, keyLength);
+      this.addByte(COMMA);
+    }
+    const { headers: asText, headerBytes: asBytes } = has;
+    if (!asText && !asBytes) return undefined;
+    this.findHeaders(bytes, parts);
+    return (asText ? this.addHeaders(bytes, true) : undefined) ?? (asBytes ? this.addHeaders(bytes, false) : undefined);
+  }
+
+  private findHeaders(bytes: Buffer, { valueAt, valueLength, end }: RecordParts): void {
+    const { headers } = this;
+    headers.length = 0;
+    let at = valueAt + Math.max(0, valueLength);
+    let left = readVarint(bytes, at);
+    at = skipVarint(bytes, at);
+    for (; left > 0 && at < end; left--) {
+      for (let part = 0; part < 2; part++) {
+        const length = readVarint(bytes, at);
+        at = skipVarint(bytes, at);
+        headers.push(at, length < 0 ? -1 : Math.min(length, Math.max(0, end - at)));
+        at += Math.max(0, length);
       }
     }
-    return Buffer.from(found.join(''));
+  }
+
+  private addHeaders(bytes: Buffer, asText: boolean): string | undefined {
+    const { headers } = this;
+    this.add(asText ? HEADERS : HEADER_BYTES);
+    this.addByte(OPEN);
+    let isFirst = true;
+    for (let i = 0; i < headers.length; i += 4) {
+      const [nameAt = 0, nameLength = -1, at = 0, length = -1] = [headers[i], headers[i + 1], headers[i + 2], headers[i + 3]]; // prettier-ignore
+      if (this.isNamedAgain(bytes, i)) continue;
+      if (!isFirst) this.addByte(COMMA);
+      isFirst = false;
+      if (nameLength < 0 || !this.addText(bytes, nameAt, nameLength)) return 'the name of a header is not valid UTF-8';
+      this.addByte(COLON);
+      if (!asText) this.addBase64(bytes, at, length);
+      else if (!this.addText(bytes, at, length)) return 'a header is not valid UTF-8';
+    }
+    this.addByte(CLOSE);
+    this.addByte(COMMA);
+    return undefined;
+  }
+
+  /** The last of a name counts. */
+  private isNamedAgain(bytes: Buffer, header: number): boolean {
+    const { headers } = this;
+    const [at = 0, length = 0] = [headers[header], headers[header + 1]];
+    for (let i = header + 4; i < headers.length; i += 4) {
+      if (headers[i + 1] !== length) continue;
+      const other = headers[i] ?? 0;
+      if (bytes.compare(bytes, other, other + length, at, at + length) === 0) return true;
+    }
+    return false;
+  }
+
+  /** A text as JSON, null where its length is below 0; false where the bytes are no UTF-8. */
+  private addText(bytes: Buffer, start: number, length: number): boolean {
+    if (length < 0) return this.add(NULL);
+    this.reserve(length + 2);
+    const { buffer } = this;
+    const end = start + length;
+    let at = this.length;
+    buffer[at++] = QUOTE;
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i] ?? 0;
+      if (byte < 0x20 || byte >= 0x80 || byte === QUOTE || byte === BACKSLASH) return this.addOdd(bytes.subarray(start, end)); // prettier-ignore
+      buffer[at++] = byte;
+    }
+    buffer[at++] = QUOTE;
+    this.length = at;
+    return true;
+  }
+
+  private addOdd(text: Buffer): boolean {
+    return isUtf8(text) && this.add(Buffer.from(JSON.stringify(text.toString())));
+  }
+
+  private addBase64(bytes: Buffer, start: number, length: number): void {
+    if (length < 0) this.add(NULL);
+    else this.add(Buffer.from(`"${bytes.subarray(start, start + length).toString('base64')}"`));
+  }
+
+  private add(bytes: Buffer): true {
+    this.reserve(bytes.length);
+    for (let i = 0; i < bytes.length; i++) this.buffer[this.length + i] = bytes[i] ?? 0;
+    this.length += bytes.length;
+    return true;
+  }
+
+  private addByte(byte: number): void {
+    this.reserve(1);
+    this.buffer[this.length++] = byte;
+  }
+
+  private reserve(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return;
+    const grown = Buffer.alloc(2 * (this.length + bytes));
+    this.buffer.copy(grown, 0, 0, this.length);
+    this.buffer = grown;
   }
 }
 
-/** JSON of a text; undefined where the bytes are none. */
-function quoted(bytes: Buffer | undefined): string | undefined {
-  if (bytes === undefined) return 'null';
-  return isUtf8(bytes) ? JSON.stringify(bytes.toString()) : undefined;
-}
+const memberNamed = (name: string): Buffer => Buffer.from(`"${name}":`);
+const KEY = memberNamed(MEMBER.key);
+const KEY_BYTES = memberNamed(MEMBER.keyBytes);
+const HEADERS = memberNamed(MEMBER.headers);
+const HEADER_BYTES = memberNamed(MEMBER.headerBytes);
 
-const encoded = (bytes: Buffer | undefined): string => (bytes === undefined ? 'null' : `"${bytes.toString('base64')}"`);
-
-const HEADER_MEMBERS = [
-  [MEMBER.headers, quoted],
-  [MEMBER.headerBytes, encoded],
-] as const;
-
-/** The last of each name; a null value is undefined. */
-function headersOf(
-  bytes: Buffer,
-  { valueAt, valueLength, end }: RecordParts,
-): Map<string, Buffer | undefined> | string {
-  const headers = new Map<string, Buffer | undefined>();
-  let at = valueAt + Math.max(0, valueLength);
-  const number = (): number => {
-    const found = readVarint(bytes, at);
-    while ((bytes[at++] ?? 0) >= 0x80);
-    return found;
-  };
-  const part = (): Buffer | undefined => {
-    const length = number();
-    const found = length < 0 ? undefined : bytes.subarray(at, Math.min(at + length, end));
-    at += Math.max(0, length);
-    return found;
-  };
-  for (let left = number(); left > 0 && at < end; left--) {
-    const [name, value] = [part(), part()];
-    if (name === undefined || !isUtf8(name)) return 'the name of a header is not valid UTF-8';
-    headers.set(name.toString(), value);
-  }
-  return headers;
+function skipVarint(bytes: Buffer, start: number): number {
+  let at = start;
+  while ((bytes[at++] ?? 0) >= 0x80);
+  return at;
 }
 
 /** A zigzag number of up to 64 bits; beyond 2^53 about so. */
