@@ -152,4 +152,26 @@ describe('the metadata of a record', () => {
       { numRuns: 200 },
     ); // prettier-ignore
   });
+
+  it('of a damaged batch is refused with it, or is some value', () => {
+    const records = [
+      { key: 'kéy', value: VALUE, headers: { a: 'x', b: 'y', c: 'é' } },
+      { key: null, value: '{"y":[1,2]}', headers: [['a', 'x'], ['a', null]] as [string, string | null][] },
+    ]; // prettier-ignore
+    const whole = recordBatch({ base: 0, baseTime: BASE, records });
+    const front = frontOf(...ALL);
+    for (let at = 61; at < whole.length; at++) {
+      for (const byte of [0, 1, 0x7f, 0x80, 0xff, (whole[at] ?? 0) ^ 0x40]) {
+        const bytes = Buffer.from(whole);
+        bytes[at] = byte;
+        const log = new PartitionLog('t', 0, 0, undefined, pool);
+        try {
+          readBatches(bytes, 0, bytes.length, log, { format: 'json', front });
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'SOURCE' });
+        }
+        for (const segment of log.take(log.bufferedBelow(Infinity)).emptied) pool.release(segment);
+      }
+    }
+  });
 });

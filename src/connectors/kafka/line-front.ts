@@ -168,7 +168,9 @@ export class LineFront {
     for (let i = header + 4; i < headers.length; i += 4) {
       if (headers[i + 1] !== length) continue;
       const other = headers[i] ?? 0;
-      if (bytes.compare(bytes, other, other + length, at, at + length) === 0) return true;
+      let same = 0;
+      while (same < length && bytes[at + same] === bytes[other + same]) same++;
+      if (same >= length) return true;
     }
     return false;
   }
