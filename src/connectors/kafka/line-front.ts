@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { DeclaredMetadata } from '../../base/metadata.ts';
-import { KAFKA_METADATA, MEMBER } from './metadata.ts';
+import { KAFKA_METADATA, MEMBER, TIMESTAMP_TYPE } from './metadata.ts';
 
 /** Where the parts of a record stand in its batch's bytes. A length below 0 is that of null. */
 export interface RecordParts {
@@ -100,8 +100,9 @@ export class LineFront {
       buffer[at++] = COMMA;
     }
     if (has.timestampType) {
-      const type = time === NO_TIME ? 'NoTimestampType' : isAppendTime ? 'LogAppendTime' : 'CreateTime';
-      at += buffer.write(`"${MEMBER.timestampType}":"${type}",`, at);
+      const { none, create, append } = TIMESTAMP_TYPE;
+      const type = time === NO_TIME ? none : isAppendTime ? append : create;
+      at += buffer.write(`"${MEMBER.timestampType}":${type},`, at);
     }
     [this.time, this.isAppendTime, this.stampEnd] = [time, isAppendTime, at];
   }

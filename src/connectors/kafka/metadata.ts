@@ -34,7 +34,7 @@ export const KAFKA_METADATA: MetadataKeys = {
   'timestamp-type': {
     types: ['VARCHAR'],
     doc: "who gave it that time: 'CreateTime', the producer, or 'LogAppendTime', the broker; 'NoTimestampType' where it has none",
-    value: { kind: 'member', of: () => ({ name: MEMBER.timestampType, reads: 'VARCHAR', value: asItIs }) },
+    value: { kind: 'member', of: () => ({ name: MEMBER.timestampType, reads: 'TINYINT', value: typeNamed }) },
   },
   key: {
     types: ['VARCHAR', 'BLOB'],
@@ -47,6 +47,12 @@ export const KAFKA_METADATA: MetadataKeys = {
     value: { kind: 'member', of: (type) => (type === HEADER_BYTES ? HEADERS_BYTES : HEADERS) },
   },
 };
+
+/** How lines say it: a word for each record would cost more than its time. */
+export const TIMESTAMP_TYPE = { none: -1, create: 0, append: 1 } as const;
+
+const typeNamed = (member: Sql): Sql =>
+  sql`CASE ${member} WHEN ${TIMESTAMP_TYPE.create} THEN 'CreateTime' WHEN ${TIMESTAMP_TYPE.append} THEN 'LogAppendTime' WHEN ${TIMESTAMP_TYPE.none} THEN 'NoTimestampType' END`;
 
 const asItIs = (member: Sql): Sql => member;
 

@@ -96,8 +96,15 @@ export const identityByRow = (segments: readonly Segment[]): readonly Sql[] => [
 export function placedByRow(placed: readonly Placed[], segments: readonly Segment[]): readonly Sql[] {
   const blocks = blocksOf(segments);
   return placed.map(({ name, type, value }) => {
-    const found =
-      value === 'offset' ? offsetByRow(segments) : byRow(blocks, ({ partition }) => sql`${value(partition)}`);
+    const found = value === 'offset' ? offsetByRow(segments) : byPartition(blocks, value);
     return sql`CAST(${found} AS ${raw(type)}) AS ${ident(name)}`;
   });
+}
+
+/** A constant where it is the same in all partitions: a topic. */
+function byPartition(blocks: readonly Block[], value: (partition: number) => string | number): Sql {
+  const values = new Map(blocks.map(({ partition }) => [partition, value(partition)]));
+  const [only, ...others] = new Set(values.values());
+  if (only !== undefined && others.length === 0) return sql`${only}`;
+  return byRow(blocks, ({ partition }) => sql`${values.get(partition) ?? null}`);
 }
