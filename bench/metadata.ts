@@ -53,7 +53,7 @@ export async function* metadataCosts(
     const rate = spread(pairs.map((pair) => method.events / pair.with.seconds));
     yield {
       name,
-      note: `${(rate.median / 1e6).toFixed(2)} M ev/s, ${share.median.toFixed(2)} (${share.min.toFixed(2)}–${share.max.toFixed(2)}) of the rate without, ${cpu.median.toFixed(2)} of the CPU`,
+      note: `${(rate.median / 1e6).toFixed(2)} M ev/s, ${share.median.toFixed(2)} (${share.min.toFixed(2)}–${share.max.toFixed(2)}) of the rate without, ${cpu.median.toFixed(2)} (${cpu.min.toFixed(2)}–${cpu.max.toFixed(2)}) of the CPU`,
       targets: [{ text: `${LEAST_SHARE} of without`, reached: share.median >= LEAST_SHARE }],
     };
   }
