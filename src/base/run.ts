@@ -1,4 +1,5 @@
 import type { Column } from './schema.ts';
+import type { EngineStatus } from './status.ts';
 
 /** What `open` takes. Every part has a default: a database in memory, no state folder, the current folder. */
 export interface OpenOptions {
@@ -185,6 +186,17 @@ export interface Declared {
   readonly sources: readonly string[];
 }
 
+export interface ReadOptions {
+  /** Aborting it ends the statement that runs. */
+  readonly signal?: AbortSignal;
+  /** Relative paths in the text resolve against it; the engine's own folder. */
+  readonly cwd?: string;
+}
+
+/** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */
+export type ReadPart =
+  { readonly epoch: number } | { readonly columns: readonly Column[] } | { readonly rows: ResultTable['rows'] };
+
 /** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
 export interface Engine {
   /**
@@ -198,8 +210,15 @@ export interface Engine {
   sql(text: string, name?: string): Promise<readonly { readonly sql: string; readonly table: ResultTable }[]>;
   /** Runs until the input ends or the signal aborts. Throws StreamsqlError. Once per engine. */
   run(options?: RunOptions): Promise<RunSummary>;
-  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. `atLeast`: rows enough. */
-  query(sql: string, atLeast?: number): Promise<ResultTable>;
+  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. */
+  query(sql: string): Promise<ResultTable>;
+  /**
+   * Any statements that only read, over one epoch, as they answer; an epoch that is committed meanwhile is not seen. Throws
+   * UNSUPPORTED, before it reads anything, where one does more than read; LOCKED where the run ends meanwhile.
+   */
+  read(text: string, options?: ReadOptions): AsyncGenerator<ReadPart>;
+  /** How it stands, now. */
+  status(): Promise<EngineStatus>;
   /** How a SELECT would be answered. Throws StreamsqlError with a span into `text`. */
   reading(text: string): Promise<Reading>;
   /** What is declared so far. */

@@ -298,6 +298,11 @@ export class Runtime {
     return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
   }
 
+  /** What it reads, for those who ask how it stands. */
+  get reads(): readonly SourceRun[] {
+    return this.sources;
+  }
+
   progress(): Progress {
     const now = this.host.now();
     return {

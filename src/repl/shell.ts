@@ -7,7 +7,7 @@ import { formatTable } from '../cli/format.ts';
 import type { Io, Output } from '../cli/io.ts';
 import { counted } from '../cli/units.ts';
 import { findCommand } from './commands.ts';
-import { headText, showSelect, watchView, type Showing } from './continuous.ts';
+import { headText, showSelect, watchHeld, watchView, type Showing } from './continuous.ts';
 import { jobsTable } from './jobs-table.ts';
 import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
@@ -147,21 +147,23 @@ export class Shell {
   async snapshot(sql: string, origin: (offset: number) => number = (offset) => offset): Promise<void> {
     if (!this.options.interactive) await this.settled();
     const isCut = this.options.interactive && this.settings.output === undefined;
-    try {
-      const table = await this.session.query(sql, isCut ? this.settings.maxRows + 1 : Infinity);
-      this.print(table, isCut);
-    } catch (error) {
-      if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
-      const span = { start: origin(error.span.start), end: origin(error.span.end) };
-      throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
-    }
+    const rows = isCut ? this.settings.maxRows + 1 : Infinity;
+    await this.interruptible(async (signal) => {
+      try {
+        this.print(await this.session.query(sql, rows, signal), isCut);
+      } catch (error) {
+        if (signal.aborted) return this.said('interrupted');
+        if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
+        const span = { start: origin(error.span.start), end: origin(error.span.end) };
+        throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+      }
+    });
   }
 
   /** `.watch NAME`: rows of a source as they come, or a view as it changes. */
   async watch(name: string): Promise<void> {
     const found = this.session.declared.find((each) => each.name.toLowerCase() === name.toLowerCase());
-    if (found === undefined)
-      throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
+    if (found === undefined) return this.watchOther(name);
     if (found.kind === 'sink')
       throw new StreamsqlError('USAGE', `${found.name} is a sink: there is nothing to see of it here`);
     if (found.kind === 'source' || found.kind === 'view')
@@ -170,6 +172,27 @@ export class Shell {
     const job = this.session.running;
     if (job === undefined) throw new StreamsqlError('USAGE', 'nothing runs');
     await this.shown((showing) => watchView(job, found.name, showing));
+  }
+
+  /** What is in the database and was not declared here: it changes where another process runs on it. */
+  private async watchOther(name: string): Promise<void> {
+    const { session } = this;
+    const other = (await session.found()).find((each) => each.name.toLowerCase() === name.toLowerCase());
+    if (other === undefined)
+      throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
+    if (!(await session.isHeld())) return this.snapshot(`SELECT * FROM "${other.name.replaceAll('"', '""')}"`);
+    if (this.settings.mode === 'changelog')
+      throw new StreamsqlError('UNSUPPORTED', 'the changes of a run in another process are not to be had', { hint: '.mode table shows it in place' }); // prettier-ignore
+    await this.shown((showing) =>
+      watchHeld((sql) => session.query(sql, this.settings.maxRows + 1, showing.signal), other.name, showing),
+    );
+  }
+
+  /** `.tables` */
+  async tables(): Promise<void> {
+    const all = [...this.session.declared, ...(await this.session.found())];
+    const columns = ['name', 'kind'].map((name) => ({ name, type: 'VARCHAR' }));
+    this.print({ columns, rows: all.map(({ name, kind }) => [name, kind]) });
   }
 
   /** `.step`: one epoch by hand, and what each operator gave in it. */
