@@ -1,10 +1,13 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { raw } from '../src/base/sql.ts';
 import { LineFront } from '../src/connectors/kafka/line-front.ts';
+import { KAFKA_METADATA } from '../src/connectors/kafka/metadata.ts';
 import { PartitionLog } from '../src/connectors/kafka/partition-log.ts';
 import { rawLayout, readBatches, type Layout } from '../src/connectors/kafka/record-batch.ts';
 import { SegmentPool } from '../src/connectors/kafka/segment.ts';
 import { withoutFront } from '../src/exec/decode/line-front.ts';
+import { Bench } from './decode-support.ts';
 import { recordBatch, type BatchShape } from './support/record-batch.ts';
 
 const NOWHERE = { start: 0, end: 0 };
@@ -171,5 +174,53 @@ describe('the metadata of a record', () => {
         for (const segment of log.take(log.bufferedBelow(Infinity)).emptied) pool.release(segment);
       }
     }
+  });
+});
+
+describe('through the decoder', () => {
+  let bench: Bench;
+  beforeAll(async () => void (bench = await Bench.open()));
+  afterAll(() => bench.close());
+
+  it('keys and headers are what they were, whatever is in them', async () => {
+    const kinds = ['key:VARCHAR', 'key:BLOB', 'headers:MAP(VARCHAR, VARCHAR)', 'headers:MAP(VARCHAR, BLOB)'];
+    const columns = kinds.map((text) => {
+      const [key = '', type = ''] = text.split(':');
+      const value = KAFKA_METADATA[key]?.value;
+      if (value?.kind !== 'member') throw new Error(`${key} is in no line`);
+      return { name: text, type, member: value.of(type) };
+    });
+    const same = raw(`encode("key:VARCHAR") IS NOT DISTINCT FROM "key:BLOB"
+      AND map_keys("headers:MAP(VARCHAR, VARCHAR)") = map_keys("headers:MAP(VARCHAR, BLOB)")
+      AND map_values("headers:MAP(VARCHAR, VARCHAR)") IS NOT DISTINCT FROM list_transform(map_values("headers:MAP(VARCHAR, BLOB)"), lambda x: decode(x))`);
+    const last = raw(`"headers:MAP(VARCHAR, VARCHAR)"['a']`);
+    const computed = [
+      { name: 'same', expression: same, type: 'BOOLEAN' },
+      { name: 'a', expression: last, type: 'VARCHAR' },
+    ];
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string(),
+      fc.constantFrom('', 'a', '\0', 'a\0b', '"', '\\', '\n', '\u2028'),
+    );
+    const record = fc.record({
+      key: fc.option(text),
+      headers: fc.array(fc.tuple(text, fc.option(text)), { maxLength: 4 }),
+    });
+    const front = frontOf(...kinds);
+    await fc.assert(
+      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), async (records) => {
+        const { lines } = read(
+          { format: 'json', front },
+          { base: 0, records: records.map((each) => ({ ...each, value: VALUE })) },
+        );
+        const { table, dead } = await bench.decode({ columns, computed }, [bench.json(lines)]);
+        expect(dead).toEqual([]);
+        expect((table as unknown[][]).map((row) => [row[0], row[4], row[5]])).toEqual(
+          records.map(({ key, headers }) => [key, true, new Map(headers).get('a') ?? null]),
+        );
+      }),
+      { numRuns: 40 },
+    );
   });
 });
