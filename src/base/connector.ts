@@ -1,4 +1,5 @@
 import type { Span } from './errors.ts';
+import type { DeclaredMetadata, MetadataKeys } from './metadata.ts';
 import type { OptionSpecs, OptionValues } from './options.ts';
 import type { Column } from './schema.ts';
 import type { Sql } from './sql.ts';
@@ -8,6 +9,8 @@ export interface SourceDeclaration {
   readonly name: string;
   /** The physical columns as declared, with DuckDB types; empty where the user declared none. */
   readonly columns: readonly Column[];
+  /** Its METADATA columns: the lines of the reader's chunks have the members of these, and of no others. */
+  readonly metadata?: readonly DeclaredMetadata[];
   /** The names of the columns of its PRIMARY KEY, as the columns are spelled; empty where it declares none. */
   readonly primaryKey: readonly string[];
   /** The computed columns `name AS expression`: the `generator` connector makes its whole row of them. */
@@ -26,6 +29,8 @@ export interface SourceConnector {
   readonly name: string;
   readonly doc: string;
   readonly options: OptionSpecs;
+  /** What METADATA columns may say, by key. `plan` refuses what it cannot give with the options at hand. */
+  readonly metadata?: MetadataKeys;
   plan(declaration: SourceDeclaration): SourcePlan;
 }
 

@@ -10,6 +10,7 @@ import { epochRecord } from './epoch-record.ts';
 import { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { limited } from './limited-reader.ts';
+import { hasMembers, lineMembers } from './retained/members.ts';
 import { readerFromStart, type FromStart } from './retained/from-retained.ts';
 import type { Results } from './results.ts';
 import type { RuntimeHost } from './runtime.ts';
@@ -146,7 +147,10 @@ async function openReader(
     };
     return host.openReader?.(node, context) ?? node.plan.open(context);
   };
-  const retained = manifest.retained?.find(({ source }) => source === name);
+  const kept = manifest.retained?.find(({ source }) => source === name);
+  const retained = kept !== undefined && hasMembers(kept, lineMembers(node)) ? kept : undefined;
+  if (kept !== retained)
+    warn(`source ${name}: its records are retained with other METADATA columns, and are read from the source itself`);
   const reading = { folder, connection: host.decodeConnection, scratch: host.scratch, open: own, skipped, warn };
   return limited(await readerFromStart(reading, state, retained), limits);
 }

@@ -5,7 +5,8 @@ import type { SourceProgress } from '../base/run.ts';
 import { raw, type Sql } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
 import { decode } from './decode/decoder.ts';
-import type { Decoded, DecodePlan } from './decode/plan.ts';
+import type { PlacedColumn } from '../planner/plan-sources.ts';
+import type { Decoded, DecodePlan, Placed } from './decode/plan.ts';
 import { deltaTable, END_OF_TIME, least } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
 import type { SourceKeeper } from './retained/source-keeper.ts';
@@ -55,6 +56,7 @@ export class SourceRun {
       source: node.name,
       strict: node.plan.strict,
       columns: node.physical,
+      ...(node.placed !== undefined && { placed: node.placed.map((column) => this.placed(column)) }),
       computed: node.computed.map((column) => ({
         name: column.name,
         expression: raw(column.expression),
@@ -69,6 +71,11 @@ export class SourceRun {
           : { envelope: node.changes.envelope, problem: raw(node.changes.problem) },
       identity: node.demand.identity,
     };
+  }
+
+  private placed({ name, type, value }: PlacedColumn): Placed {
+    if (value.kind === 'offset') return { name, type, value: 'offset' };
+    return { name, type, value: (partition) => value.of(this.reader.partitions[partition]?.name ?? '') };
   }
 
   get name(): string {
