@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { OptionSpecs } from '../src/base/options.ts';
 import { sinks, sources } from '../src/connectors/registry.ts';
-import { SOURCE_OPTIONS } from '../src/planner/retain.ts';
+import { SOURCE_OPTIONS } from '../src/planner/source-options.ts';
 
 /**
  * Writes docs/connectors.md from the connectors' own option specs: `node scripts/connector-docs.ts`. With `--check` it

@@ -46,6 +46,8 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
+  /** Its event times are made up: no clock tells what is idle, or too far in the future, unless the user says so. */
+  readonly timeless?: boolean;
   /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
   readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
@@ -152,6 +154,8 @@ export interface PartitionState {
   readonly end: number | undefined;
   /** Nothing more will ever come. */
   readonly done: boolean;
+  /** How often the source has said where the partition ends, so that an outage can be told from quiet; absent where `end` is as of now. */
+  readonly answers?: number;
 }
 
 /** A stretch of one partition, ready to be decoded: the unit that an epoch's record names. */

@@ -29,7 +29,7 @@ export async function planChanges(
   const input: SourceNode = {
     kind: 'source', id: `${name}$changes`, name, connector: source.connector, appendOnly: true, demand: newDemand(),
     columns: [...reading.physical, ...reading.computed.map((column) => ({ name: column.name, type: column.type }))],
-    plan: source.plan, reads: source.reads, retainMs: source.retainMs, physical: reading.physical, computed: reading.computed, proctime: [],
+    plan: source.plan, reads: source.reads, retainMs: source.retainMs, timing: source.timing, physical: reading.physical, computed: reading.computed, proctime: [],
     eventTime: eventTime === undefined ? undefined : { ...eventTime, column: TIME, of: eventTime.column },
     changes: { envelope: reading.envelope, problem: reading.problem },
   }; // prettier-ignore

@@ -1,6 +1,7 @@
 import type { ChangeFormat, SourcePlan } from '../base/connector.ts';
 import type { Column } from '../base/schema.ts';
 import type { NodeCommon } from './plan-columns.ts';
+import type { SourceTiming } from './timing.ts';
 
 export interface SourceNode extends NodeCommon {
   readonly kind: 'source';
@@ -11,6 +12,7 @@ export interface SourceNode extends NodeCommon {
   readonly reads: string;
   /** How long its raw records are kept, ms. */
   readonly retainMs: number | undefined;
+  readonly timing: SourceTiming;
   readonly physical: readonly Column[];
   readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];

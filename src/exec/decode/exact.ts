@@ -30,6 +30,7 @@ export async function examine(
   plan: DecodePlan,
   chunks: readonly Chunk[],
   scratch: ScratchPool,
+  clock: bigint,
 ): Promise<Examined & { close(): Promise<void> }> {
   const queries: { close(): Promise<void> }[] = [];
   const records: Records[] = [];
@@ -43,7 +44,7 @@ export async function examine(
       records.push(query);
     }
   }
-  await judge(connection, plan, chunks, records);
+  await judge(connection, plan, chunks, records, clock);
   const dropped = records.map(({ rejected }) => [...rejected.keys()].sort((a, b) => a - b));
   const dead: DeadLetter[] = [];
   for (const [c, ordinals] of dropped.entries()) {
@@ -73,6 +74,7 @@ async function judge(
   plan: DecodePlan,
   chunks: readonly Chunk[],
   records: readonly Records[],
+  clock: bigint,
 ): Promise<void> {
   const columns = plan.columns.map(({ name, type }) => ({ name, type: parseType(type) }));
   const envelope = plan.changes?.envelope;
@@ -83,7 +85,7 @@ async function judge(
     const batches = await batchesLeft(records);
     if (batches.length === 0) return;
     try {
-      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, batches, watched)}`);
+      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, batches, watched, clock)}`);
     } catch (error) {
       const found = records.map((each) => each.examine(columns));
       if (found.includes(true)) continue;
@@ -142,6 +144,8 @@ function exactColumns(plan: DecodePlan): ReadonlySet<string> {
 
 function reasonOf(plan: DecodePlan, verdict: number, text: unknown): string {
   if (verdict === VERDICT.problem) return String(text);
+  if (verdict === VERDICT.future)
+    return `the event time${plan.changes === undefined ? ` ${plan.eventTime ?? ''}` : ''} is more than ${(plan.maxFuture ?? 0n) / 1_000_000n} seconds beyond the clock`;
   if (verdict === VERDICT.eventTime) return `the event time ${plan.eventTime ?? ''} is NULL or infinite`;
   const physical = plan.columns[verdict - 1];
   if (physical !== undefined && String(text).startsWith(BLAMED)) return String(text).slice(BLAMED.length);
