@@ -46,8 +46,11 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
-  /** Its event times are made up: no clock tells what is idle, or too far in the future, unless the user says so. */
-  readonly timeless?: boolean;
+  /**
+   * Where event times are not those of a world that the clock shows: `made up`, so that no clock tells what is idle, or too far in
+   * the future, unless the user says so; `scripted`, so that it does not tell the latter.
+   */
+  readonly times?: 'made up' | 'scripted';
   /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
   readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
