@@ -158,7 +158,7 @@ export class SourceRun {
   /** Of a source that has ended: where its watermark was at the end. */
   get shownWatermark(): bigint | undefined {
     const { watermark } = this.clock;
-    return watermark === undefined || watermark >= END_OF_TIME ? this.clock.latest() : watermark;
+    return watermark !== undefined && watermark >= END_OF_TIME ? this.clock.latest() : watermark;
   }
 
   progress(now: bigint): SourceProgress {
