@@ -56,14 +56,7 @@ export interface ResultTable {
  * idle, and the watermark stands (`idle`) or goes on with the clock (`clock`).
  */
 export type HeldBackReason =
-  | 'no event time yet'
-  | 'not begun'
-  | 'backlog'
-  | 'nothing new'
-  | 'slowest'
-  | 'no partition yet'
-  | 'idle'
-  | 'clock';
+  'no event time yet' | 'not begun' | 'backlog' | 'nothing new' | 'slowest' | 'no partition yet' | 'idle' | 'clock';
 
 export interface SourceProgress {
   readonly name: string;

@@ -80,6 +80,7 @@ function watermark(source: SourceProgress, named: boolean): string[] {
   const { name, watermark: micros, heldBackBy, heldBackReason: reason } = source;
   if (micros === undefined && heldBackBy === undefined) return [];
   const quiet = reason === 'clock' ? ' (quiet: goes by the clock)' : reason === 'idle' ? ' (idle)' : '';
-  const by = heldBackBy === undefined ? quiet : ` (held back by ${heldBackBy}${reason === undefined ? '' : `: ${reason}`})`;
+  const by =
+    heldBackBy === undefined ? quiet : ` (held back by ${heldBackBy}${reason === undefined ? '' : `: ${reason}`})`;
   return [`${named ? `${name} ` : ''}${micros === undefined ? 'no watermark' : `watermark ${instant(micros)}`}${by}`];
 }

@@ -65,10 +65,7 @@ export class SourceClock {
     return this.add(index, { initial: position, taken: position, greatest: undefined, activeAt: this.host.now() });
   }
 
-  private add(
-    index: number,
-    own: Pick<PartitionClock, 'initial' | 'taken' | 'greatest' | 'activeAt'>,
-  ): PartitionClock {
+  private add(index: number, own: Pick<PartitionClock, 'initial' | 'taken' | 'greatest' | 'activeAt'>): PartitionClock {
     const clock = { ...own, first: undefined, step: 0, span: 0n, answers: new Answers() };
     this.clocks[index] = clock;
     return clock;

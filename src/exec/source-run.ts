@@ -179,8 +179,7 @@ export class SourceRun {
       done: partitions.reduce((sum, partition) => sum + partition.position, 0),
       total,
       watermark: this.shownWatermark,
-      heldBackBy:
-        hold?.partition !== undefined && partitions.length > 1 ? partitions[hold.partition]?.name : undefined,
+      heldBackBy: hold?.partition !== undefined && partitions.length > 1 ? partitions[hold.partition]?.name : undefined,
       heldBackReason: hold?.reason,
       notice: this.notice,
     };

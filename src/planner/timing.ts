@@ -49,9 +49,14 @@ export function timing(
       hint: "declare one: WATERMARK FOR column AS column - INTERVAL '5 seconds'",
     });
   }
-  const idle = typeof values['idle_timeout'] === 'number' ? values['idle_timeout'] : plan.times === 'made up' ? 0 : IDLE_MS;
+  const idle =
+    typeof values['idle_timeout'] === 'number' ? values['idle_timeout'] : plan.times === 'made up' ? 0 : IDLE_MS;
   const future =
-    typeof values['max_future'] === 'number' ? values['max_future'] : plan.bounded || plan.times !== undefined ? 0 : MAX_FUTURE_MS;
+    typeof values['max_future'] === 'number'
+      ? values['max_future']
+      : plan.bounded || plan.times !== undefined
+        ? 0
+        : MAX_FUTURE_MS;
   return {
     idleMs: plan.bounded || idle === 0 ? undefined : idle,
     onQuiet: values['on_quiet'] === 'hold' ? 'hold' : 'advance',

@@ -85,7 +85,9 @@ async function judge(
     const batches = await batchesLeft(records);
     if (batches.length === 0) return;
     try {
-      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, batches, watched, clock)}`);
+      await connection.run(
+        sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, batches, watched, clock)}`,
+      );
     } catch (error) {
       const found = records.map((each) => each.examine(columns));
       if (found.includes(true)) continue;

@@ -52,7 +52,12 @@ export const VERDICT = { good: 0, lostDigits: -1, eventTime: -2, problem: -3, fu
  * counted through the physical and then the computed ones). Lost digits are watched for until they are kept. Fails
  * only where the bytes themselves do not read.
  */
-export function verdictSelect(plan: DecodePlan, batches: readonly Batch[], digits: 'watch' | 'kept', clock: bigint): Sql {
+export function verdictSelect(
+  plan: DecodePlan,
+  batches: readonly Batch[],
+  digits: 'watch' | 'kept',
+  clock: bigint,
+): Sql {
   return unionAll(batches.map((batch) => verdictOf(plan, reading(plan, batch), digits === 'watch', clock)));
 }
 
