@@ -14,7 +14,7 @@ const text = [
   'Every option that a `WITH` clause takes. An unknown option, or a value that does not fit, is an error that names the near miss. Durations are `500 ms`, `10 seconds`, `1 hour`; sizes `64 MB`, `1 GiB`.',
   ...section('Sources', sources),
   '### Every source',
-  'What each takes beside that, save generator, nexmark and Parquet files, which have no raw records.',
+  'What each takes beside that: the first three where it has a watermark; `retain` save generator, nexmark and Parquet files, which have no raw records.',
   table(SOURCE_OPTIONS),
   ...section('Sinks', sinks),
 ].join('\n\n');

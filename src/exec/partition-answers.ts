@@ -8,7 +8,8 @@ export class Answers {
   private count: number | undefined;
   private seenAt: bigint | undefined;
   private heardAt: bigint | undefined;
-  private outage = false;
+  /** The source is out of reach. */
+  away = false;
   private backAt = 0n;
 
   /** `count`: answers so far; undefined where the end is always as of now. */
@@ -22,13 +23,13 @@ export class Answers {
     this.heardAt ??= now;
     if (before === undefined) this.count = count;
     else if (this.count !== count) {
-      if (this.outage) this.backAt = now;
-      this.outage = false;
+      if (this.away) this.backAt = now;
+      this.away = false;
       this.count = count;
       this.heardAt = now;
       // It came after the last look, no more is known.
       if (before > this.told) this.told = before;
-    } else if (now - this.heardAt >= OUTAGE) this.outage = true;
+    } else if (now - this.heardAt >= OUTAGE) this.away = true;
   }
 
   /** From when on nothing new says something: what was written during an outage may still come. */

@@ -8,7 +8,7 @@ import { Answers } from './partition-answers.ts';
 
 /** An epoch for the watermark alone: at most so often, and the longer it has been quiet the less, microseconds. */
 const TICK = 1_000_000n;
-const TICKS_OF_QUIET = 20n;
+const TICKS_OF_QUIET = 10n;
 /** A partition of a live source lags where it has more left than it gave lately, so many times. */
 const LAGS_BY = 2;
 
@@ -97,10 +97,13 @@ export class SourceClock {
 
   /** Takes in what an epoch brought. */
   took(times: readonly Stretch[], chunks: readonly Chunk[], now: bigint): void {
+    const began = new Map<number, number>();
     for (const chunk of chunks) {
       const clock = this.at(chunk.partition);
       if (chunk.records + chunk.rejected.length > 0) clock.activeAt = now;
-      clock.step = chunk.to - (chunks.find(({ partition }) => partition === chunk.partition)?.from ?? chunk.from);
+      const from = began.get(chunk.partition) ?? chunk.from;
+      began.set(chunk.partition, from);
+      clock.step = chunk.to - from;
       clock.taken = chunk.to;
     }
     const before = new Map<number, bigint>();
@@ -115,8 +118,8 @@ export class SourceClock {
 
   /** Announces where the source is by what it has brought. */
   settle(): bigint | undefined {
-    const reached = this.over() ? END_OF_TIME : this.leastOf(this.unfinished());
-    this.raise(reached);
+    const open = this.unfinished();
+    this.raise(this.over(open) ? END_OF_TIME : this.leastOf(open));
     return this.announced;
   }
 
@@ -141,9 +144,11 @@ export class SourceClock {
 
   private byClock(now: bigint): bigint | undefined {
     const { delay, timing } = this.host;
-    if (delay === undefined || timing.idleMs === undefined || this.over()) return undefined;
+    if (delay === undefined || timing.idleMs === undefined) return undefined;
     const open = this.unfinished();
-    const active = open.filter((index) => !this.idle(index, now));
+    if (this.over(open)) return undefined;
+    const states = this.host.partitions();
+    const active = open.filter((index) => !this.idle(states[index], index, now));
     if (active.length === open.length) return undefined;
     if (active.length > 0) return this.leastOf(active);
     const latest = this.latest();
@@ -152,12 +157,11 @@ export class SourceClock {
   }
 
   /** At an end that the source told after the time that makes it idle: neither a backlog nor an outage is idleness. */
-  private idle(index: number, now: bigint): boolean {
+  private idle(partition: PartitionState | undefined, index: number, now: bigint): boolean {
     const { idleMs } = this.host.timing;
-    const partition = this.host.partitions()[index];
     const clock = this.at(index);
     clock.answers.see(partition?.answers, now);
-    if (idleMs === undefined || partition?.end === undefined) return false;
+    if (idleMs === undefined || partition?.end === undefined || clock.answers.away) return false;
     if (clock.taken < partition.end || clock.taken < partition.position) return false;
     return clock.answers.told - clock.answers.since(clock.activeAt) >= BigInt(Math.round(idleMs * 1000));
   }
@@ -173,19 +177,15 @@ export class SourceClock {
     return seen.reduce((high, next) => (next > high ? next : high)) - (this.host.delay ?? 0n);
   }
 
-  /** Nothing more will come of it, and epochs have taken all that came. */
-  private finished(index: number): boolean {
-    const partition = this.host.partitions()[index];
-    return partition?.done === true && this.at(index).taken >= partition.position;
-  }
-
+  /** Those of which more may come, or of which epochs have not taken all that came. */
   private unfinished(): readonly number[] {
-    return [...this.host.partitions().keys()].filter((index) => !this.finished(index));
+    const states = [...this.host.partitions().entries()];
+    return states.flatMap(([index, { done, position }]) => (done && this.at(index).taken >= position ? [] : [index]));
   }
 
   /** An unbounded source without a partition waits for its first. */
-  private over(): boolean {
-    return this.unfinished().length === 0 && (this.host.bounded || this.host.partitions().length > 0);
+  private over(unfinished: readonly number[]): boolean {
+    return unfinished.length === 0 && (this.host.bounded || this.host.partitions().length > 0);
   }
 
   /** Each partition's running watermark. */
@@ -228,10 +228,11 @@ export class SourceClock {
 
   /** What the watermark waits for, and of which partition. */
   hold(now: bigint): { readonly partition: number | undefined; readonly reason: HeldBackReason } | undefined {
-    if (this.host.delay === undefined || this.over()) return undefined;
     const open = this.unfinished();
+    if (this.host.delay === undefined || this.over(open)) return undefined;
+    const states = this.host.partitions();
     if (open.length === 0) return { partition: undefined, reason: 'no partition yet' };
-    const active = open.filter((index) => !this.idle(index, now));
+    const active = open.filter((index) => !this.idle(states[index], index, now));
     if (active.length === 0)
       return { partition: undefined, reason: this.host.timing.onQuiet === 'hold' || this.latest() === undefined ? 'idle' : 'clock' }; // prettier-ignore
     const partition = this.slowest(active);
@@ -253,18 +254,17 @@ export class SourceClock {
   frontier(): { readonly low: bigint; readonly reach: bigint } | undefined {
     if (this.host.delay === undefined) return undefined;
     let found: { low: bigint; reach: bigint } | undefined;
-    for (const index of this.host.partitions().keys()) {
+    for (const [index, partition] of this.host.partitions().entries()) {
       const low = this.seen(index);
-      if (low === undefined || !this.lags(index) || (found !== undefined && low >= found.low)) continue;
+      if (low === undefined || !this.lags(partition, index) || (found !== undefined && low >= found.low)) continue;
       found = { low, reach: low + this.at(index).span };
     }
     return found;
   }
 
   /** What arrives while an epoch runs is no backlog. */
-  private lags(index: number): boolean {
-    const partition = this.host.partitions()[index];
-    if (partition === undefined || partition.done) return false;
+  private lags(partition: PartitionState, index: number): boolean {
+    if (partition.done) return false;
     if (partition.end !== undefined && partition.position >= partition.end) return false;
     if (this.host.bounded || partition.end === undefined) return true;
     return partition.end - partition.position > LAGS_BY * this.at(index).step;
