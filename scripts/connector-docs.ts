@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { MetadataKeys } from '../src/base/metadata.ts';
 import type { OptionSpecs } from '../src/base/options.ts';
 import { sinks, sources } from '../src/connectors/registry.ts';
-import { SOURCE_OPTIONS } from '../src/planner/retain.ts';
+import { SOURCE_OPTIONS } from '../src/planner/source-options.ts';
 
 /**
  * Writes docs/connectors.md from the connectors' own option specs: `node scripts/connector-docs.ts`. With `--check` it
@@ -16,7 +16,7 @@ const text = [
   "What a source lists as metadata is for columns `name TYPE METADATA FROM 'key'` (docs/sql.md, Metadata).",
   ...section('Sources', sources),
   '### Every source',
-  'What each takes beside that, save generator, nexmark and Parquet files, which have no raw records.',
+  'What each takes beside that: the first three where it has a watermark; `retain` save generator, nexmark and Parquet files, which have no raw records.',
   table(SOURCE_OPTIONS),
   ...section('Sinks', sinks),
 ].join('\n\n');

@@ -51,6 +51,11 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
+  /**
+   * Where event times are not those of a world that the clock shows: `made up`, so that no clock tells what is idle, or too far in
+   * the future, unless the user says so; `scripted`, so that it does not tell the latter.
+   */
+  readonly times?: 'made up' | 'scripted';
   /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
   readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
@@ -157,6 +162,8 @@ export interface PartitionState {
   readonly end: number | undefined;
   /** Nothing more will ever come. */
   readonly done: boolean;
+  /** How often the source has said where the partition ends, so that an outage can be told from quiet; absent where `end` is as of now. */
+  readonly answers?: number;
 }
 
 /** A stretch of one partition, ready to be decoded: the unit that an epoch's record names. */

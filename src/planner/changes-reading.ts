@@ -5,6 +5,7 @@ import { ident, raw, sql, type Sql } from '../base/sql.ts';
 import type { MappedText, Name } from '../parser/statements.ts';
 import type { Metadata } from './metadata.ts';
 import type { ChangeSide, ComputedColumn, EventTime, SourceNode } from './plan-sources.ts';
+import type { SourceTiming } from './timing.ts';
 
 /** A CREATE SOURCE whose records are changes, checked as far as any source is. */
 export interface ChangingSource {
@@ -12,6 +13,7 @@ export interface ChangingSource {
   readonly plan: SourcePlan;
   readonly reads: string;
   readonly retainMs: number | undefined;
+  readonly timing: SourceTiming;
   readonly changes: ChangeFormat;
   readonly primaryKey: readonly string[];
   /** All that the user sees, in the order of the declaration. */

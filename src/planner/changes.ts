@@ -32,7 +32,7 @@ export async function planChanges(
   const input: SourceNode = {
     kind: 'source', id: `${name}$changes`, name, connector: source.connector, appendOnly: true, demand: newDemand(),
     columns: [...physical, ...placed, ...reading.computed.map((column) => ({ name: column.name, type: column.type }))],
-    plan: source.plan, reads: source.reads, retainMs: source.retainMs, physical, ...(placed.length > 0 && { placed }), computed: reading.computed, proctime: [],
+    plan: source.plan, reads: source.reads, retainMs: source.retainMs, timing: source.timing, physical, ...(placed.length > 0 && { placed }), computed: reading.computed, proctime: [],
     eventTime: eventTime === undefined ? undefined : { ...eventTime, column: TIME, of: eventTime.column },
     changes: { envelope: reading.envelope, problem: reading.problem },
   }; // prettier-ignore

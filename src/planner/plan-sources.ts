@@ -2,6 +2,7 @@ import type { ChangeFormat, SourcePlan } from '../base/connector.ts';
 import type { PlaceValue, RecordColumn } from '../base/metadata.ts';
 import type { Column } from '../base/schema.ts';
 import type { NodeCommon } from './plan-columns.ts';
+import type { SourceTiming } from './timing.ts';
 
 export interface SourceNode extends NodeCommon {
   readonly kind: 'source';
@@ -12,6 +13,7 @@ export interface SourceNode extends NodeCommon {
   readonly reads: string;
   /** How long its raw records are kept, ms. */
   readonly retainMs: number | undefined;
+  readonly timing: SourceTiming;
   readonly physical: readonly RecordColumn[];
   /** METADATA columns that follow from a record's place; absent where there are none. */
   readonly placed?: readonly PlacedColumn[];

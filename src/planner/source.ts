@@ -11,9 +11,11 @@ import { keyColumns, planChanges, refuseKey } from './changes.ts';
 import { columnsOf, describedType, readMetadata } from './metadata.ts';
 import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
 import type { ChangelogNode, SourceNode } from './plan-sources.ts';
-import { retention, SOURCE_OPTIONS } from './retain.ts';
+import { retention } from './retain.ts';
+import { SOURCE_OPTIONS } from './source-options.ts';
 import { parseExpression } from './source-expression.ts';
 import type { SqlService } from './sql-service.ts';
+import { timing } from './timing.ts';
 import { withoutFlinkNames } from './upsert-kafka.ts';
 
 export interface SourceHost {
@@ -59,6 +61,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   });
   const reads = identityOf(values, specs);
   const retainMs = retention(values, options, plan);
+  const clocked = timing(values, options, plan, statement.watermark?.column.span);
   for (const column of computedDefinitions) await checkComputed(host, column.expression);
   const physical =
     plan.computesColumns === true ? await generatedColumns(host.service, computedDefinitions) : plan.columns;
@@ -79,6 +82,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
       plan,
       reads,
       retainMs,
+      timing: clocked,
       changes: plan.changes,
       primaryKey,
       columns: visible,
@@ -95,7 +99,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   await host.service.declare(id, columns);
   return {
     kind: 'source', id, name: statement.name.text, connector: connector.name, columns, appendOnly: true,
-    demand: newDemand(), plan, reads, retainMs, physical: [...physical, ...metadata.carried],
+    demand: newDemand(), plan, reads, retainMs, timing: clocked, physical: [...physical, ...metadata.carried],
     ...(metadata.placed.length > 0 && { placed: metadata.placed }),
     computed: plan.computesColumns === true ? [] : computedDefinitions.map((column) => ({
       name: column.name.text,

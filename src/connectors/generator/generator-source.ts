@@ -46,6 +46,7 @@ export const generatorSource: SourceConnector = {
       computesColumns: true,
       bounded: sequence.to !== undefined,
       strict: false,
+      times: 'made up',
       nothingToRetain: 'a generator makes the same rows again whenever it is read',
       open: (context) => readSequence(sequence, context),
     };

@@ -66,6 +66,7 @@ export const nexmarkSource: SourceConnector = {
       columns: columns.map(({ name, type }) => ({ name, type })),
       bounded: events !== undefined,
       strict: false,
+      times: 'made up',
       nothingToRetain: 'nexmark makes the same events again whenever it is read',
       open: (context) => readSequence(sequence, context),
     };

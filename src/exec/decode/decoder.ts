@@ -31,14 +31,14 @@ export async function decode(
 
   const scratch = openScratch();
   try {
-    const examined = await examine(connection, plan, chunks, scratch);
+    const examined = await examine(connection, plan, chunks, scratch, clock);
     const dead = [...rejected, ...examined.dead].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
     if (plan.strict && dead.length > 0) throw refusal(plan, dead);
     const segments = segmentsOf(chunks, examined.dropped);
     const rows = await fill(connection, plan, table, { batches: examined.batches, clock, guarded: false }, segments);
     if (rows !== rowsOf(segments))
       throw new StreamsqlError('INTERNAL', `source ${plan.source}: ${rows} rows of ${rowsOf(segments)} good records`);
-    const { times } = await timesOf(connection, plan, table, segments);
+    const { times } = await timesOf(connection, plan, table, segments, clock);
     await examined.close();
     return { rows, segments, times, dead };
   } finally {
@@ -61,7 +61,7 @@ async function attempt(
   } catch {
     return undefined; // The exact path says what it was, or fails in the same way.
   }
-  const { times, bad } = await timesOf(connection, plan, table, segments);
+  const { times, bad } = await timesOf(connection, plan, table, segments, input.clock);
   return bad ? undefined : { rows: input.expected, segments, times };
 }
 
@@ -105,12 +105,13 @@ async function create(connection: DuckConnection, statement: Sql): Promise<numbe
   return Number(count?.['Count'] ?? 0);
 }
 
-/** Least and greatest event time by stretch; `bad` where one is NULL or infinite. */
+/** Least and greatest event time by stretch; `bad` where one is NULL, infinite, or too far beyond the clock. */
 async function timesOf(
   connection: DuckConnection,
   plan: DecodePlan,
   table: Sql,
   segments: readonly Segment[],
+  clock: bigint,
 ): Promise<{ readonly times: readonly Stretch[]; readonly bad: boolean }> {
   if (plan.eventTime === undefined || segments.length === 0) return { times: [], bad: false };
   const time = ident(plan.eventTime);
@@ -132,6 +133,7 @@ async function timesOf(
     // epoch_us of an infinite time is NULL.
     if (typeof lo !== 'bigint' || typeof hi !== 'bigint' || (n !== timed && plan.changes === undefined))
       return { times: [], bad: true };
+    if (plan.maxFuture !== undefined && hi > clock + plan.maxFuture) return { times: [], bad: true };
     times.push({ partition: blocks[block]?.partition ?? 0, firstRow: row, rows, min: lo, max: hi });
     row += rows;
   }

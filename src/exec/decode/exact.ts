@@ -31,6 +31,7 @@ export async function examine(
   plan: DecodePlan,
   chunks: readonly Chunk[],
   scratch: ScratchPool,
+  clock: bigint,
 ): Promise<Examined & { close(): Promise<void> }> {
   const queries: { close(): Promise<void> }[] = [];
   const records: Records[] = [];
@@ -45,7 +46,7 @@ export async function examine(
       records.push(query);
     }
   }
-  await judge(connection, plan, chunks, records);
+  await judge(connection, plan, chunks, records, clock);
   const dropped = droppedOf(records);
   const dead: DeadLetter[] = [];
   for (const [c, ordinals] of dropped.entries()) {
@@ -91,6 +92,7 @@ async function judge(
   plan: DecodePlan,
   chunks: readonly Chunk[],
   records: readonly Records[],
+  clock: bigint,
 ): Promise<void> {
   const columns = plan.columns.map(({ name, type, member }) => ({
     name: member?.name ?? name,
@@ -110,7 +112,7 @@ async function judge(
         judgedRows(plan, batches, watched),
         segmentsOf(chunks, droppedOf(records)),
       );
-      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, judged)}`);
+      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, judged, clock)}`);
     } catch (error) {
       const found = records.map((each) => each.examine(columns));
       if (found.includes(true)) continue;
@@ -169,6 +171,8 @@ function exactColumns(plan: DecodePlan): ReadonlySet<string> {
 
 function reasonOf(plan: DecodePlan, verdict: number, text: unknown): string {
   if (verdict === VERDICT.problem) return String(text);
+  if (verdict === VERDICT.future)
+    return `the event time${plan.changes === undefined ? ` ${plan.eventTime ?? ''}` : ''} is more than ${(plan.maxFuture ?? 0n) / 1_000_000n} seconds beyond the clock`;
   if (verdict === VERDICT.eventTime) return `the event time ${plan.eventTime ?? ''} is NULL or infinite`;
   const physical = plan.columns[verdict - 1];
   if (physical !== undefined && String(text).startsWith(BLAMED)) return String(text).slice(BLAMED.length);

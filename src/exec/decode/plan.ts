@@ -23,6 +23,8 @@ export interface DecodePlan {
   readonly proctime: readonly string[];
   /** The watermark's column (physical or computed, TIMESTAMP or TIMESTAMPTZ): NULL or infinite makes a dead letter. */
   readonly eventTime: string | undefined;
+  /** How far beyond the clock an event time may be, microseconds; undefined: any way. */
+  readonly maxFuture?: bigint | undefined;
   /** Set where records are changes. */
   readonly changes?: ChangeRecords | undefined;
   /** Whether to add `$p INTEGER` and `$o BIGINT`, the record's partition and offset. */

@@ -53,7 +53,7 @@ const noRows = (plan: DecodePlan): Sql =>
   sql`SELECT ${join([raw('1 AS "$row"'), ...plan.columns.map(({ name, type }) => sql`CAST(NULL AS ${raw(type)}) AS ${ident(name)}`)])} WHERE false`;
 
 /** What `judgedRows` and `verdictSelect` say of a record besides the number of the column that does not fit, from 1. */
-export const VERDICT = { good: 0, lostDigits: -1, eventTime: -2, problem: -3 } as const;
+export const VERDICT = { good: 0, lostDigits: -1, eventTime: -2, problem: -3, future: -4 } as const;
 
 /**
  * One row for each record, judged on what it says: `$v`, the verdict, `$t`, the text of the first column that does not fit, and
@@ -82,15 +82,18 @@ function judgedBatch(plan: DecodePlan, { columns, from }: BatchReading, watch: b
  * Of each of those rows `v` and `t`, judged on its computed columns too (columns are counted from 1, through the physical and
  * then the computed ones). `from` has the columns placed as well.
  */
-export function verdictSelect(plan: DecodePlan, from: Sql): Sql {
+export function verdictSelect(plan: DecodePlan, from: Sql, clock: bigint): Sql {
   const later = plan.computed.map(
     ({ expression, type }, i) =>
       sql`WHEN TRY(struct_pack(v := CAST((${expression}) AS ${raw(type)}))) IS NULL THEN ${plan.columns.length + i + 1}`,
   );
   const time = eventTime(plan);
-  if (time !== undefined) later.push(sql`WHEN ${time} IS NULL OR NOT isfinite(${time}) THEN ${VERDICT.eventTime}`);
+  if (time !== undefined && plan.changes === undefined)
+    later.push(sql`WHEN ${time} IS NULL OR NOT isfinite(${time}) THEN ${VERDICT.eventTime}`);
   const problem = plan.changes?.problem;
   if (problem !== undefined) later.push(sql`WHEN (${problem}) IS NOT NULL THEN ${VERDICT.problem}`);
+  if (time !== undefined && plan.maxFuture !== undefined)
+    later.push(sql`WHEN epoch_us(${time}) > ${clock + plan.maxFuture} THEN ${VERDICT.future}`);
   const outer = caseOf([raw('WHEN "$v" <> 0 THEN "$v"'), ...later], raw('0'));
   const text = problem === undefined ? raw('"$t"') : sql`CASE WHEN "$v" <> 0 THEN "$t" ELSE (${problem}) END`;
   return sql`SELECT CAST(${outer} AS INTEGER) AS v, CAST(${text} AS VARCHAR) AS t FROM ${from} AS ${ident(plan.source)}`;
@@ -106,7 +109,7 @@ const attempt = (column: Reading): Sql =>
   column.scalar ? column.value('TRY_CAST') : sql`TRY(${column.value('CAST')})`;
 
 function eventTime(plan: DecodePlan): Sql | undefined {
-  if (plan.eventTime === undefined || plan.changes !== undefined) return undefined;
+  if (plan.eventTime === undefined) return undefined;
   const computed = plan.computed.find(({ name }) => name === plan.eventTime);
   if (computed === undefined) return ident(plan.eventTime);
   return sql`TRY(CAST((${computed.expression}) AS ${raw(computed.type)}))`;
