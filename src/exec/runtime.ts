@@ -124,7 +124,7 @@ export class Runtime {
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
-      run.source = new SourceRun(operator, reader);
+      run.source = new SourceRun(operator, reader, () => this.clock.micros());
       if (state !== undefined) run.source.load(state);
       await reader.open();
       this.sources.push(run.source);
@@ -213,7 +213,7 @@ export class Runtime {
         if (batches.length === 0) await running;
         const step = control?.stepping === true;
         let deltas: readonly OperatorDelta[] | undefined;
-        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.clock.due())) {
+        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.due())) {
           const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
           if (signal.aborted && stop.reached) break;
@@ -238,6 +238,12 @@ export class Runtime {
     return this.finish(signal.aborted);
   }
 
+  /** Whether an epoch is due though nothing comes: the clock calls for one, or moves a watermark. */
+  private due(): boolean {
+    const now = this.clock.micros();
+    return this.clock.due() || this.sources.some((source) => source.clock.due(now));
+  }
+
   private async finish(interrupted: boolean): Promise<{ interrupted: boolean }> {
     const { plan } = this.host;
     const kept = this.output?.checkpoints !== undefined;
@@ -258,7 +264,6 @@ export class Runtime {
   private async process(prepared: Prepared, stop?: StopRule): Promise<void> {
     const { results, checkpoints } = this.opened;
     const record = await this.epochs.process(prepared, results);
-    this.batches.learnSlack(prepared.decoded);
     this.lastCommit = performance.now();
     this.rowsIn += record.rows;
     this.epochsDone++;
@@ -304,7 +309,7 @@ export class Runtime {
   }
 
   progress(): Progress {
-    const now = this.host.now();
+    const now = this.clock.micros();
     return {
       epoch: this.epochs.next - 1,
       seconds: (performance.now() - this.firstRead) / 1000,

@@ -3,6 +3,7 @@ import { StreamsqlError } from '../../base/errors.ts';
 import { bytesReader } from './bytes-reader.ts';
 import { findFiles } from './glob.ts';
 import { knownPaths, listFiles, type ListedFile } from './listed-files.ts';
+import { FILE_METADATA } from './metadata.ts';
 import { FILE_OPTIONS, fileSettings } from './options.ts';
 import { parquetReader } from './parquet-reader.ts';
 import { Window } from './partition.ts';
@@ -15,6 +16,7 @@ export const fileSource: SourceConnector = {
   name: 'file',
   doc: 'files of JSON lines, CSV or Parquet, read once from start to end',
   options: FILE_OPTIONS,
+  metadata: FILE_METADATA,
   plan: (declaration) => planFile(declaration, LONGEST_RECORD),
 };
 

@@ -3,6 +3,8 @@ import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
 import { parseAddresses, type Address } from './address.ts';
+import { LineFront } from './line-front.ts';
+import { KAFKA_METADATA } from './metadata.ts';
 import { KafkaReader, type KafkaSettings } from './reader.ts';
 import { rawLayout, type Layout } from './record-batch.ts';
 import { readSecurity, SECURITY_OPTIONS } from './security.ts';
@@ -87,6 +89,7 @@ export const kafkaSource: SourceConnector = {
   name: 'kafka',
   doc: 'Records of a Kafka topic, by partition; unbounded unless bounded = true.',
   options: OPTIONS,
+  metadata: KAFKA_METADATA,
   plan(declaration: SourceDeclaration): SourcePlan {
     const { columns, options } = declaration;
     const settings = readSettings(declaration);
@@ -110,7 +113,7 @@ function readSettings(declaration: SourceDeclaration): KafkaSettings {
     security: readSecurity(declaration),
     topics,
     waitForTopic: options['wait_for_topic'] === true,
-    layout: readLayout(declaration),
+    layout: { ...readLayout(declaration), front: LineFront.of(declaration.metadata ?? []) },
     start: readStart(declaration, topics),
     bounded: options['bounded'] === true,
     groupId: group === undefined ? `streamsql-${stem}` : String(group),
