@@ -134,7 +134,7 @@ export class SourceRun {
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
   get exhausted(): boolean {
-    return this.reader.partitions.every((partition) => partition.done);
+    return this.operator.node.plan.bounded && this.reader.partitions.every((partition) => partition.done);
   }
 
   /** Nothing more will come, and epochs have taken all that came. */
@@ -214,7 +214,7 @@ export class SourceRun {
       this.committed.set(chunk.partition, chunk.to);
       if (chunk.ordinal !== undefined) this.ordinals.set(chunk.partition, chunk.ordinal);
     }
-    const ended = this.reader.partitions.every((_, index) => this.finished(index));
+    const ended = this.exhausted && this.reader.partitions.every((_, index) => this.finished(index));
     const reached = ended ? END_OF_TIME : this.slowest(now)?.watermark;
     if (reached !== undefined && (this.announced === undefined || reached > this.announced)) this.announced = reached;
     return this.announced;

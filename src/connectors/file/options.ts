@@ -19,6 +19,16 @@ export const FILE_OPTIONS = {
     values: ['auto', 'none', 'gzip'],
     doc: 'of all but parquet; auto (the default) looks at the first bytes of each file',
   },
+  follow: {
+    type: 'boolean',
+    doc: 'the input has no end: what is added to the files, and files that turn up, are read as they come; false',
+  },
+  follow_interval: {
+    type: 'duration',
+    default: 1000,
+    tuning: true,
+    doc: 'how often follow looks for what the file system does not tell of by itself',
+  },
   strict: {
     type: 'boolean',
     default: false,
@@ -38,6 +48,8 @@ export interface FileSettings {
   readonly patterns: string;
   readonly compression: Compression;
   readonly strict: boolean;
+  /** Set where files are followed. */
+  readonly follow: { readonly intervalMs: number } | undefined;
   readonly changes: ChangeFormat | undefined;
   readonly format:
     | { readonly kind: 'json' | 'parquet' }
@@ -78,6 +90,8 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
     patterns,
     compression: compressionOf(text(options, 'compression')),
     strict: options['strict'] === true,
+    follow:
+      options['follow'] === true ? { intervalMs: Math.max(10, Number(options['follow_interval'] ?? 1000)) } : undefined,
     changes: changes === undefined ? undefined : { format: changes, keyed: false },
     format:
       kind === 'csv'

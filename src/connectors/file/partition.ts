@@ -72,8 +72,9 @@ export class FilePartition implements PartitionState {
   private ordinal: number;
   private bytesPerRecord = 200;
   private dialect: CsvDialect | undefined;
+  private readonly openBytes: () => Promise<ByteStream>;
 
-  private constructor(listed: ListedFile, index: number, shared: Shared) {
+  private constructor(listed: ListedFile, index: number, shared: Shared, openBytes?: () => Promise<ByteStream>) {
     this.name = listed.file.name;
     this.listed = listed;
     this.file = listed.file;
@@ -83,6 +84,17 @@ export class FilePartition implements PartitionState {
     this.ordinal = listed.ordinal;
     this.end = listed.end;
     this.done = false;
+    this.openBytes = openBytes ?? (() => openStream(listed.file, shared.settings.compression));
+  }
+
+  /** One that is written to: of `openBytes`, which never end, records are read that have their end. */
+  static growing(
+    listed: ListedFile,
+    index: number,
+    shared: Shared,
+    openBytes: () => Promise<ByteStream>,
+  ): FilePartition {
+    return new FilePartition(listed, index, shared, openBytes);
   }
 
   /** Looks at the file, but reads nothing of it yet. Throws GAP where it ends before the position. */
@@ -112,8 +124,8 @@ export class FilePartition implements PartitionState {
   }
 
   /**
-   * The next records, about `most` of them, none beyond `stop`, where one ends; [] only at the end. Chunks may hold
-   * nothing but rejected records.
+   * The next records, about `most` of them, none beyond `stop`, where one ends; [] only at the end, or where no more of
+   * them has been written yet. Chunks may hold nothing but rejected records.
    */
   async next(most: number, stop = Infinity): Promise<readonly Chunk[]> {
     const stream = this.done ? undefined : await this.begin();
@@ -138,6 +150,11 @@ export class FilePartition implements PartitionState {
         await this.advance(cut, ended && cut.end === read);
         return chunks;
       }
+      if (read < window.length) {
+        if (stop !== Infinity) throw shorterFile(this.file, to, stop, 'byte');
+        stream.keep(bytes);
+        return [];
+      }
       if (size >= longestRecord) return [await this.rejectOverlong(stream, bytes)];
       stream.keep(bytes);
       size = Math.min(2 * size, longestRecord);
@@ -152,10 +169,11 @@ export class FilePartition implements PartitionState {
   /** The first record, as a partition of its own would read it; of one that has begun, undefined. */
   async peek(): Promise<Chunk | undefined> {
     if (this.done || this.position > 0) return undefined;
-    const twin = new FilePartition(this.listed, this.index, this.shared);
+    const twin = new FilePartition(this.listed, this.index, this.shared, this.openBytes);
     try {
       while (!twin.done) {
         const chunks = await twin.next(1);
+        if (chunks.length === 0) break;
         const found = chunks.find(({ records }) => records > 0);
         for (const chunk of chunks) if (chunk !== found) chunk.release();
         if (found !== undefined) return found;
@@ -169,9 +187,10 @@ export class FilePartition implements PartitionState {
   /** Opens the file, steps over the byte order mark and the header, and goes to the position. */
   private async begin(): Promise<ByteStream> {
     if (this.stream !== undefined) return this.stream;
-    const stream = await openStream(this.file, this.shared.settings.compression);
+    const stream = await this.openBytes();
     this.stream = stream;
     this.end = stream.size;
+    this.at = 0;
     await this.readHead(stream);
     if (this.position > 0) await this.goOn(stream);
     return stream;
