@@ -21,6 +21,7 @@ import { raw } from '../src/base/sql.ts';
 import { fileSource } from '../src/connectors/file/file.ts';
 import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { openScratch } from '../src/exec/scratch.ts';
+import { open, type RunEvent } from '../src/engine.ts';
 import { contextOf, resumeAt, Tape } from './support/resume-suite.ts'; // prettier-ignore
 
 const SPAN = { start: 0, end: 0 };
@@ -313,4 +314,54 @@ test('files that turned up are found again by what the log of the epochs calls t
   expect(await again.until(2)).toEqual(['c.json 0: {"id":2}', 'b.json 0: {"id":3}']);
   await again.close();
   expect(readFileSync(at('0'), 'utf8')).toBe(row(2));
+});
+
+describe('a run over files that are followed', () => {
+  const SQL = `CREATE SOURCE s (id BIGINT, k VARCHAR) WITH (connector = 'file', path = '*.json', follow = true, follow_interval = '10 ms');
+    CREATE MATERIALIZED VIEW v AS SELECT k, list(id) AS ids FROM s GROUP BY k`;
+
+  /** Goes on until so many rows have been read in all; `then` is called after each epoch. Fails at a step where it says so. */
+  async function run(rows: number, then: (rows: number) => string | undefined = () => undefined): Promise<unknown> {
+    let failing: string | undefined;
+    const fault = (step: string): void => {
+      if (step === failing) throw new Error('killed');
+    };
+    const paths = { db: at('r.duckdb'), state: at('state'), cwd: folder };
+    const engine = await open({ ...paths, threads: 2, batchIntervalMs: 0, checkpointIntervalMs: 1e9 }, { fault });
+    const stop = new AbortController();
+    const onEvent = (event: RunEvent): void => {
+      if (event.event !== 'epoch' && event.event !== 'resumed') return;
+      const read = event.event === 'epoch' ? (event.sources[0]?.rows ?? 0) : 0;
+      failing ??= then(read);
+      if (read >= rows) stop.abort();
+    };
+    try {
+      await engine.sql(SQL);
+      await engine.run({ signal: stop.signal, onEvent });
+      return (await engine.query('SELECT ids FROM v')).rows[0]?.[0];
+    } finally {
+      await engine.close();
+    }
+  }
+
+  test('is resumed after a crash with each file in its place, whatever it is called by then', async () => {
+    const more = (...ids: number[]): string => ids.map((id) => row(id, ',"k":"x"')).join('');
+    put('m.json', more(1, 2));
+    expect(await run(2)).toEqual(['1', '2']);
+    put('z.json', more(3));
+    const killed = run(9, (rows) => {
+      if (rows === 3) put('y.json', more(4, 5));
+      if (rows === 5) put('c.json', more(6));
+      return rows === 6 ? (add('y.json', more(7)), 'committed') : undefined;
+    });
+    await expect(killed).rejects.toThrow('killed');
+    renameSync(at('y.json'), at('y.json.1'));
+    put('y.json', more(8));
+    put('a.json', more(9));
+    expect(await run(9)).toEqual(['1', '2', '3', '4', '5', '7', '6', '9', '8']);
+    add('y.json.1', more(10));
+    truncateSync(at('c.json'), 0);
+    add('c.json', more(11));
+    expect(await run(11)).toEqual(['1', '2', '3', '4', '5', '7', '10', '6', '9', '8', '11']);
+  });
 });

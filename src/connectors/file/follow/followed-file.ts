@@ -48,7 +48,7 @@ export class FollowedFile implements PartitionState {
   /** The open file, of one that may be written to. */
   stream: GrowingStream | undefined;
   /** When it was seen to have changed, by the clock of the process, ms. */
-  changedAt = performance.now();
+  changedAt: number;
   private modified: bigint;
   private readonly content: Content;
   private readonly shared: Followed;
@@ -60,6 +60,7 @@ export class FollowedFile implements PartitionState {
     this.inode = seen.inode;
     this.size = seen.size;
     this.modified = seen.modified;
+    this.changedAt = performance.now() - Math.max(0, Date.now() - Number(seen.modified / 1_000_000n));
     this.content = content;
     this.shared = shared;
     this.isWhole = isWhole;

@@ -30,8 +30,9 @@ interface Candidate {
   isTried: boolean;
 }
 
-/** Files that changed in the last minute are looked at in each round, and so many of the others. */
+/** Files that changed in the last minute are looked at in each round, but not more than these, and so many of the others. */
 const ACTIVE_MS = 60_000;
+const ACTIVE = 64;
 const OTHERS = 32;
 /** Rounds after which the folders are read whether or not they seem to have changed. */
 const FULL_ROUNDS = 30;
@@ -211,7 +212,7 @@ export class FollowedFiles {
     const others = [...this.waiting.keys()];
     for (const [path, file] of this.byPath) {
       if (file.isWhole) continue;
-      if (now - file.changedAt < ACTIVE_MS) paths.push(path);
+      if (now - file.changedAt < ACTIVE_MS && paths.length < ACTIVE) paths.push(path);
       else others.push(path);
     }
     for (let i = 0; i < Math.min(OTHERS, others.length); i++) {
