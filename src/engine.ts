@@ -2,7 +2,17 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
-import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
+import type {
+  Declared,
+  Engine,
+  ExplainOptions,
+  OpenOptions,
+  Reading,
+  ResultTable,
+  RunEvent,
+  RunOptions,
+  RunSummary,
+} from './base/run.ts';
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
@@ -18,6 +28,7 @@ import { Graph } from './exec/graph.ts';
 import { databaseOf, Job } from './exec/job.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
 import { Runtime, type RuntimeHost } from './exec/runtime.ts';
+import { queryError } from './exec/query-error.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { Settings } from './exec/settings.ts';
@@ -31,7 +42,7 @@ import { identify } from './planner/fingerprint.ts';
 import { keylessWarnings } from './planner/keyless.ts';
 import { retainWarnings } from './planner/retain.ts';
 import { Planner, type Answer } from './planner/planner.ts';
-import { describeAnswer, showAnswer } from './planner/show.ts';
+import { declaredOf, describeAnswer, showAnswer } from './planner/show.ts';
 
 export type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
 export { StreamsqlError, renderError } from './base/errors.ts';
@@ -124,6 +135,7 @@ class StreamEngine implements Engine {
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
+  private fileGrows = false;
   private readonly changes = new ChangeQueue();
 
   constructor(parts: Parts) {
@@ -133,13 +145,7 @@ class StreamEngine implements Engine {
   }
 
   async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
-    const variables = this.parts.options.variables ?? {};
-    const script = parseScript(text, name, (variable) => {
-      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
-      if (given !== undefined) return { value: given, secret: false };
-      const value = process.env[variable];
-      return value === undefined ? undefined : { value, secret: true };
-    });
+    const script = this.parse(text, name);
     const answers: { sql: string; table: ResultTable }[] = [];
     if (this.started) return this.change(script);
     try {
@@ -154,10 +160,20 @@ class StreamEngine implements Engine {
     return answers;
   }
 
+  private parse(text: string, name: string): Script {
+    const variables = this.parts.options.variables ?? {};
+    return parseScript(text, name, (variable) => {
+      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
+      if (given !== undefined) return { value: given, secret: false };
+      const value = process.env[variable];
+      return value === undefined ? undefined : { value, secret: true };
+    });
+  }
+
   /** Changes of tables while the engine runs. */
   private async change(script: Script): Promise<readonly []> {
     try {
-      await this.changes.add(this.parts.planner.changes(script));
+      await this.changes.add(this.parts.planner.changes(script), this.fileGrows);
       return [];
     } catch (error) {
       throw redacted(this.parts.planner.changeError(error), script);
@@ -194,9 +210,10 @@ class StreamEngine implements Engine {
   async run(options: RunOptions = {}): Promise<RunSummary> {
     if (this.started) throw new StreamsqlError('USAGE', 'an engine runs once; open another');
     this.started = true;
+    this.fileGrows = options.fileGrows === true;
     const plan = this.parts.planner.plan();
     const emit = options.onEvent ?? (() => undefined);
-    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0) {
+    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0 && options.keepOpen !== true) {
       throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
       });
@@ -227,7 +244,7 @@ class StreamEngine implements Engine {
         changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
-        now: host.now ?? Date.now, pollAll: host.pollAll === true,
+        now: host.now ?? Date.now, pollAll: host.pollAll === true, control: options.control,
         ...(host.openReader === undefined ? {} : { openReader: host.openReader }),
       }; // prettier-ignore
       runtime = new Runtime(runtimeHost);
@@ -277,18 +294,35 @@ class StreamEngine implements Engine {
     return this.results;
   }
 
-  async query(select: string): Promise<ResultTable> {
+  async query(select: string, atLeast?: number): Promise<ResultTable> {
     await this.openResults(databaseOf(this.parts.options));
     const reader = await this.connectInZone();
     try {
       await reader.run(sql`USE res`);
-      return await reader.table(raw(select));
+      await reader.run(sql`SET errors_as_json = true`);
+      return await (atLeast === undefined ? reader.table(raw(select)) : reader.head(raw(select), atLeast));
     } catch (error) {
-      const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-      throw new StreamsqlError('BIND', message, { cause: error });
+      throw queryError(error, select);
     } finally {
       reader.close();
     }
+  }
+
+  async reading(text: string): Promise<Reading> {
+    const script = this.parse(text, 'sql');
+    const [select] = script.statements;
+    if (select?.kind !== 'select') throw new StreamsqlError('USAGE', 'this is no SELECT', { span: select?.span });
+    try {
+      if (await this.parts.planner.isContinuous(select)) return { continuous: true };
+    } catch (error) {
+      throw redacted(error, script);
+    }
+    const { sql: mapped } = select.query;
+    return { continuous: false, sql: mapped.text, origin: (offset) => mapped.origin(offset) };
+  }
+
+  get declared(): readonly Declared[] {
+    return declaredOf(this.parts.planner);
   }
 
   async explain(options: ExplainOptions = {}): Promise<string> {

@@ -2,12 +2,13 @@ import { Command, Option } from 'commander';
 import type { Dependencies } from './dependencies.ts';
 import { FORMATS, type Format } from './format.ts';
 import type { Io } from './io.ts';
-import { noCommand } from './no-command.ts';
+import { sessionDatabase } from './no-command.ts';
 import { durationMs, memorySize, names, positiveInteger, variable } from './option-values.ts';
 import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
 import { runCommand, type RunFlags } from './run.ts';
 import { addStateCommands } from './state-program.ts';
 import { testCommand } from './test-command.ts';
+import type { InteractiveFlags } from '../repl/interactive.ts';
 import { version } from '../exec/version.ts';
 
 /** The commands and their options. `done` gets the exit code of the one that ran. */
@@ -25,9 +26,15 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
       getOutHelpWidth: () => (io.stdout.isTTY ? io.stdout.columns : 100),
       getOutHasColors: () => false,
     })
-    .argument('[words...]')
-    .action((words: readonly string[]) => noCommand(words, io, commandNames(program)));
-  program.usage('COMMAND [options]');
+    .argument('[DB...]', 'open a session: statements are taken one by one, in memory or on this database')
+    .option('-c, --command <SQL>', 'run these statements instead of asking for some; may be repeated', names)
+    .addOption(variables())
+    .action(async (words: readonly string[], flags: InteractiveFlags) => {
+      const db = sessionDatabase(words, io, commandNames(program));
+      const { interactive } = await import('../repl/interactive.ts');
+      done(await interactive(db, flags, io, calls));
+    });
+  program.usage('[DB] | COMMAND [options]');
   program.addHelpText('after', examples(['run queries/demo.sql', 'query demo.duckdb "SHOW TABLES"', 'help run'], io));
 
   program

@@ -6,7 +6,7 @@ import { Duck, type Table } from '../exec/duck.ts';
 import { pointing } from './failure.ts';
 import { formatTable, type Format } from './format.ts';
 import type { Io } from './io.ts';
-import { queryError } from './query-error.ts';
+import { queryError } from '../exec/query-error.ts';
 
 /** `streamsql query DB SQL`: reads a results database, and never makes or changes one. */
 export async function queryCommand(

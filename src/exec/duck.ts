@@ -106,6 +106,12 @@ export class DuckConnection {
     return tableOf(await this.connection.runAndReadAll(statement.text));
   }
 
+  /** The same of at least `rows` rows, where there are so many; what is beyond is not computed if it need not be. */
+  async head(statement: Sql, rows: number): Promise<Table> {
+    this.statements++;
+    return tableOf(await this.connection.streamAndReadUntil(statement.text, rows));
+  }
+
   /**
    * Runs the statements of `text` one after another and gives each one's rows. Throws UNSUPPORTED before the first runs
    * where one of them does more than read.

@@ -73,6 +73,8 @@ export async function commandLine(args: readonly string[], around: Surroundings 
         },
         query: nothing,
         explain: nothing,
+        reading: nothing,
+        declared: [],
         close: () => Promise.resolve(),
       });
     },

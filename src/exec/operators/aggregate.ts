@@ -9,6 +9,7 @@ import { keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { consolidated } from '../weights.ts';
 import { bucket, floorTo } from '../windows.ts';
+import { explainAggregate } from './aggregate-explain.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import { DistinctValues } from './distinct-values.ts';
 import {
@@ -355,7 +356,6 @@ export class AggregateOperator implements Operator {
   }
 
   explain(): Explanation {
-    const keys = this.sql.groupColumns.join(', ') || 'one group';
     const rows = this.input.delta(false);
     const sqlText = this.onClose
       ? [
@@ -370,34 +370,12 @@ export class AggregateOperator implements Operator {
             sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`))}`,
           ]
         : [sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.allGroups()}`];
-    return {
-      title: `groupBy-reduce by ${keys}, emit ${this.onClose ? 'on window close' : 'changes'}`,
-      law: this.onClose
-        ? 'Δout = the groups whose window the watermark closed'
-        : this.node.firsts
-          ? 'Δout = the groups that are seen for the first time'
-          : 'Δout = the touched groups as they are now − as they were',
-      state: this.describeState(),
-      bound: this.describeBound(),
-      sql: sqlText.map((statement) => statement.text),
-    };
-  }
-
-  private describeState(): string {
-    if (!this.sql.merges) return `${this.state.name.text}: the rows of each group`;
-    if (this.sql.panes && this.onClose) return `${this.state.name.text}: partial results by pane and group`;
-    const values = this.values.any ? `; ${this.values.tables.join(', ')}: the distinct values of each group` : '';
-    return `${this.state.name.text}: ${this.onClose ? 'partial results by window and group' : 'one row a group'}${values}`;
-  }
-
-  private describeBound(): string {
-    const close = this.node.close;
-    if (close === undefined)
-      return this.global && this.values.any
-        ? 'UNBOUNDED: it grows with the number of distinct values'
-        : this.global && this.sql.merges
-          ? 'one row'
-          : 'UNBOUNDED: groups never close; it grows with the number of groups';
-    return `the watermark: a group goes ${close.after / 1000n} ms after ${close.column === '$w' ? 'the start of its window' : close.column}`;
+    return explainAggregate({
+      node: this.node,
+      sql: this.sql,
+      state: this.state.name.text,
+      values: this.values.tables,
+      statements: sqlText.map((statement) => statement.text),
+    });
   }
 }
