@@ -105,6 +105,23 @@ describe('gzip', () => {
   }, 10);
 });
 
+describe('JSON arrays, in lines and over many', () => {
+  itConforms(() => {
+    const odd = ['nope', '{"id":1]', '[7,{"id":2}]', '{"id":"é"}', '{"name":"a\nb"}', '{"name":"[\\",{"}'];
+    const all = Array.from({ length: 300 }, (_, i) => ({
+      id: i,
+      name: i % 7 === 0 ? 'a,"]\n' : 'n'.repeat((i * 31) % 200),
+    }));
+    const text = all.map((one, i) => `${JSON.stringify(one, undefined, (i >> 5) % 2)},${i % 40 === 3 ? `\n ${odd[(i / 40) % 6 | 0]} ,` : ''}`).join(''); // prettier-ignore
+    put('a.json', `\ufeff \n[ ${text.slice(0, -1)} ]\n\n`);
+    put('b.json', JSON.stringify(all.slice(0, 50)));
+    put('c.json', ' [ ] ');
+    put('d.json', gzipSync(JSON.stringify(all, undefined, 2)));
+    const grow = { list: (n: number) => put('0.json', `[${jsonRows(n).trimEnd().replaceAll('\n', ',')}]`) };
+    return files('*.json', {}, { bad: 7, grow });
+  }, 10);
+});
+
 describe('CSV with a header and quotes', () => {
   itConforms(() => {
     put('a.csv', `\ufeff${csv(2, 200)}`);

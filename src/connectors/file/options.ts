@@ -11,8 +11,8 @@ export const FILE_OPTIONS = {
   },
   format: {
     type: 'choice',
-    values: ['json', 'csv', 'parquet', ...CHANGE_FORMATS],
-    doc: `json (one object a line), csv or parquet; by default what the extension says; ${CHANGE_FORMATS_DOC}, one a line`,
+    values: ['json', 'json_array', 'csv', 'parquet', ...CHANGE_FORMATS],
+    doc: `json (one object a line, or a file that is one array of them, told by its first character), json_array (such an array, or an error), csv or parquet; by default what the extension says; ${CHANGE_FORMATS_DOC}, one a line`,
   },
   compression: {
     type: 'choice',
@@ -52,7 +52,9 @@ export interface FileSettings {
   readonly follow: { readonly intervalMs: number } | undefined;
   readonly changes: ChangeFormat | undefined;
   readonly format:
-    | { readonly kind: 'json' | 'parquet' }
+    | { readonly kind: 'parquet' }
+    /** `isArray`: each file has to be one. */
+    | { readonly kind: 'json'; readonly isArray: boolean }
     | { readonly kind: 'csv'; readonly header: boolean; readonly quoting: Omit<CsvDialect, 'header'> };
 }
 
@@ -96,7 +98,9 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
     format:
       kind === 'csv'
         ? { kind, header: options['header'] !== false, quoting: quotingOf(options, extension === 'tsv', fail) }
-        : { kind },
+        : kind === 'json'
+          ? { kind, isArray: options['format'] === 'json_array' }
+          : { kind },
   };
 }
 
@@ -133,7 +137,7 @@ function extensionOf(patterns: string): string | undefined {
 }
 
 const formatOf = (name: string | undefined): 'json' | 'csv' | 'parquet' | undefined =>
-  name === undefined ? undefined : EXTENSIONS[name];
+  name === undefined ? undefined : name === 'json_array' ? 'json' : EXTENSIONS[name];
 
 const compressionOf = (name: string | undefined): Compression => (name === 'none' || name === 'gzip' ? name : 'auto');
 

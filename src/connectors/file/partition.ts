@@ -9,6 +9,7 @@ import type {
 } from '../../base/connector.ts';
 import { joinChecks, NO_BYTES, type Check } from '../../base/crc32.ts';
 import { checkOf, extendCheck } from '../check.ts';
+import { ArrayCutter, beginsArray } from './array.ts';
 import { openStream, plainSize, type ByteStream } from './byte-stream.ts';
 import { cutCsv, cutLines, partition as partitionCut, type Cut } from './cut.ts';
 import { headerOf } from './csv-header.ts';
@@ -39,6 +40,8 @@ export class Window {
 
 const LEAST_READ = 1 << 16;
 const MOST_READ = 1 << 26;
+/** So many bytes tell whether a file is an array. */
+const LOOKED_AT = 1 << 12;
 const KEPT_OF_OVERLONG = 1 << 16;
 const LF = 10;
 const CR = 13;
@@ -72,6 +75,8 @@ export class FilePartition implements PartitionState {
   private ordinal: number;
   private bytesPerRecord = 200;
   private dialect: CsvDialect | undefined;
+  /** Of a file that is a JSON array. */
+  private array: ArrayCutter | undefined;
   private readonly openBytes: () => Promise<ByteStream>;
 
   private constructor(listed: ListedFile, index: number, shared: Shared, openBytes?: () => Promise<ByteStream>) {
@@ -144,6 +149,7 @@ export class FilePartition implements PartitionState {
       if (ended && stop !== Infinity && to < stop) throw shorterFile(this.file, to, stop, 'byte');
       const last = ended || to === stop;
       const cut = this.cut(bytes, last, most);
+      if (cut.end === 0 && ended && this.array?.isClosed === false) throw this.array.unended(this.at);
       if (cut.end > 0 || last) {
         const chunks = await this.hand(cut, bytes);
         stream.keep(bytes.subarray(cut.end));
@@ -155,6 +161,7 @@ export class FilePartition implements PartitionState {
         stream.keep(bytes);
         return [];
       }
+      if (size >= longestRecord && this.array !== undefined) throw this.array.unended(this.at);
       if (size >= longestRecord) return [await this.rejectOverlong(stream, bytes)];
       stream.keep(bytes);
       size = Math.min(2 * size, longestRecord);
@@ -205,6 +212,7 @@ export class FilePartition implements PartitionState {
       this.before = checkOf(mark);
     } else stream.keep(mark.subarray(0, read));
     const { format } = this.shared.settings;
+    if (format.kind === 'json') await this.lookForArray(stream, format.isArray);
     if (format.kind === 'csv') {
       const { columns, window } = this.shared;
       if (!format.header) this.dialect = { ...format.quoting, header: columns };
@@ -215,6 +223,13 @@ export class FilePartition implements PartitionState {
         this.before = joinChecks(this.before, found.check);
       }
     }
+  }
+
+  private async lookForArray(stream: ByteStream, isArray: boolean): Promise<void> {
+    const head = this.shared.window.take(LOOKED_AT);
+    const read = await stream.read(this.at, head);
+    this.array = isArray || beginsArray(head.subarray(0, read)) ? new ArrayCutter(this.file) : undefined;
+    stream.keep(head.subarray(0, read));
   }
 
   /** To where an earlier run stopped, which is where a record ended: a line feed, or what was the end of the file. */
@@ -231,7 +246,9 @@ export class FilePartition implements PartitionState {
         return;
       }
       const [before, after] = [around[0], read === 1 ? undefined : around[1]];
-      if (before !== LF && after !== undefined && after !== LF && after !== CR) throw changedFile(this.file, position);
+      const isEnd =
+        this.array?.goOnAfter(before ?? 0) ?? (before === LF || after === undefined || after === LF || after === CR);
+      if (!isEnd) throw changedFile(this.file, position);
       stream.keep(around.subarray(1, read));
     }
     this.at = position;
@@ -239,6 +256,7 @@ export class FilePartition implements PartitionState {
   }
 
   private cut(bytes: Buffer, last: boolean, most: number): Cut {
+    if (this.array !== undefined) return this.array.cut(bytes, this.at, most);
     return this.dialect === undefined ? cutLines(bytes, last, most) : cutCsv(bytes, last, most, this.dialect);
   }
 

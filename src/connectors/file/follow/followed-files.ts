@@ -72,7 +72,7 @@ export class FollowedFiles {
     if (this.context.resume === undefined) await checkFolders(patterns, cwd, span);
     await this.readFolders();
     const resumed = await resumedFiles(this.context, [...this.matched.values()], cwd, heads);
-    for (const { partition, listed, seen, isGzip } of resumed) await this.resume(partition, listed, seen, isGzip);
+    for (const { partition, listed, seen, isWhole } of resumed) await this.resume(partition, listed, seen, isWhole);
     await this.examineAll(this.matched.keys());
     const byName = [...this.waiting.values()].sort((a, b) => (a.file.name < b.file.name ? -1 : 1));
     for (const candidate of byName) await this.add(candidate);
@@ -81,8 +81,13 @@ export class FollowedFiles {
     this.nextRound = performance.now() + this.settings.intervalMs;
   }
 
-  private async resume(name: string, listed: ListedFile, seen: FileStat | undefined, isGzip: boolean): Promise<void> {
-    const isWhole = this.settings.heads.areWhole || isGzip;
+  private async resume(
+    name: string,
+    listed: ListedFile,
+    seen: FileStat | undefined,
+    looksWhole: boolean,
+  ): Promise<void> {
+    const isWhole = this.settings.heads.areWhole || looksWhole;
     const isCut = seen !== undefined && !isWhole && seen.size < listed.position;
     const file = await this.make(name, listed, seen, isWhole);
     if (seen !== undefined && !isCut) {
@@ -164,7 +169,7 @@ export class FollowedFiles {
     candidate.isTried = true;
     if (beginning === undefined) return undefined;
     const listed = { file, isThere: true, position: 0, ordinal: 0, end: undefined };
-    return this.made(this.newName(file, seen, beginning.crc), listed, seen, heads.areWhole || beginning.isGzip);
+    return this.made(this.newName(file, seen, beginning.crc), listed, seen, beginning.isWhole);
   }
 
   private newName({ name }: FoundFile, { inode }: FileStat, crc: string): string {

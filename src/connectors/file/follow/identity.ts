@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { beginsArray } from '../array.ts';
 
 /** What is known of a file from outside. */
 export interface FileStat {
@@ -31,7 +32,8 @@ export async function modifiedOf(path: string): Promise<bigint | undefined> {
 export interface Beginning {
   /** CRC-32 of the first lines, of at most `HEAD_BYTES`. */
   readonly crc: string;
-  readonly isGzip: boolean;
+  /** It is gzip, or an array, and was written as a whole. */
+  readonly isWhole: boolean;
 }
 
 const HEAD_BYTES = 256;
@@ -44,6 +46,7 @@ export interface Heads {
   /** They are not written to any more once they are there. */
   readonly areWhole: boolean;
   readonly mayBeGzip: boolean;
+  readonly mayBeArray: boolean;
 }
 
 /** Undefined where there is no file, or one too short to be told by yet: without the lines, and of less than `HEAD_BYTES`. */
@@ -51,11 +54,11 @@ export async function beginningOf(path: string, heads: Heads): Promise<Beginning
   const head = await headOf(path);
   if (head === undefined) return undefined;
   const isGzip = heads.mayBeGzip && head[0] === 0x1f && head[1] === 0x8b;
+  const isWhole = heads.areWhole || isGzip || (heads.mayBeArray && beginsArray(head));
   let end = 0;
   for (let i = 0; i < heads.lines && end !== -1; i++) end = head.indexOf(LF, end) + 1 || -1;
-  const isWhole = heads.areWhole || isGzip || (end === -1 && head.length === HEAD_BYTES);
-  const told = isWhole ? head.length : end;
-  return told <= 0 ? undefined : { crc: hex(head.subarray(0, told)), isGzip };
+  const told = isWhole || (end === -1 && head.length === HEAD_BYTES) ? head.length : end;
+  return told <= 0 ? undefined : { crc: hex(head.subarray(0, told)), isWhole };
 }
 
 async function headOf(path: string): Promise<Buffer | undefined> {

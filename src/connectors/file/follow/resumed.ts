@@ -9,7 +9,7 @@ export interface ResumedFile {
   readonly partition: string;
   readonly listed: ListedFile;
   readonly seen: FileStat | undefined;
-  readonly isGzip: boolean;
+  readonly isWhole: boolean;
 }
 
 /**
@@ -37,14 +37,14 @@ export async function resumedFiles(
     const called = identityOf(name)?.name ?? name;
     const file = { name: called, path: place?.path ?? resolve(cwd, called) };
     const listed = { file, isThere: place !== undefined, position, ordinal, end };
-    return { partition: name, listed, seen: place?.seen, isGzip: place?.isGzip ?? false };
+    return { partition: name, listed, seen: place?.seen, isWhole: place?.isWhole ?? false };
   });
 }
 
 interface Place {
   readonly path: string;
   readonly seen: FileStat;
-  readonly isGzip: boolean;
+  readonly isWhole: boolean;
 }
 
 class Search {
@@ -80,7 +80,7 @@ class Search {
     const [seen, beginning] = [await statOf(path), await beginningOf(path, this.heads)];
     if (seen === undefined || beginning === undefined || !beginsAs(partition, beginning)) return undefined;
     this.claimed.add(path);
-    return { path, seen, isGzip: beginning.isGzip };
+    return { path, seen, isWhole: beginning.isWhole };
   }
 
   private async beside(folder: string): Promise<ReadonlyMap<string, string>> {

@@ -18,6 +18,7 @@ export function followSettings(
     heads: {
       lines: format.kind === 'csv' && format.header ? 2 : 1,
       areWhole: isParquet || compression === 'gzip',
+      mayBeArray: format.kind === 'json',
       mayBeGzip: compression !== 'none',
     },
     intervalMs,
