@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -8,6 +9,7 @@ import {
   rmSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -248,6 +250,32 @@ describe('a file that is rotated', () => {
       await after.close();
       for (const name of ['log', 'log.1', 'log.2']) unlinkSync(at(name));
     }
+  });
+
+  test('more than once while nobody looks: what was rotated in between is found beside it', async () => {
+    put('log.2', row(0));
+    utimesSync(at('log.2'), 1e9, 1e9);
+    put('log', row(1));
+    const before = await new Following('log', { format: 'json' }).open();
+    await before.until(1);
+    const turn = (): void => {
+      for (let i = 9; i > 0; i--) if (existsSync(at(`log.${i}`))) renameSync(at(`log.${i}`), at(`log.${i + 1}`));
+      renameSync(at('log'), at('log.1'));
+    };
+    for (const id of [2, 3]) {
+      turn();
+      put('log', row(id));
+    }
+    await before.until(3);
+    await before.close();
+    for (const id of [4, 5, 6]) {
+      turn();
+      put('log', row(id));
+    }
+    put('log.bak', row(7));
+    const after = await before.again();
+    expect((await after.until(3)).toSorted()).toEqual([4, 5, 6].map((id) => `log 0: {"id":${id}}`));
+    expect(await after.settle()).toHaveLength(3);
   });
 
   test('of which a part was not read, and that is gone: refused, or skipped', async () => {

@@ -35,21 +35,21 @@ export class FollowedFile implements PartitionState {
   readonly isWhole: boolean;
   /** Where it is now; undefined where that is not known. */
   path: string | undefined;
-  inode: bigint;
+  readonly inode: bigint;
   size: number;
   /** There is more than has been looked at. */
   unread: boolean;
   /** It has another name by now, so its writer will go on in another file. */
   isMoved = false;
-  /** It has been looked for beside where it was. */
-  isSought = false;
+  /** How often it has been looked for beside where it was. */
+  sought = 0;
   /** Nothing of it can be read any more. */
   isOver = false;
   /** The open file, of one that may be written to. */
   stream: GrowingStream | undefined;
   /** When it was seen to have changed, by the clock of the process, ms. */
   changedAt: number;
-  private modified: bigint;
+  modified: bigint;
   private readonly content: Content;
   private readonly shared: Followed;
 

@@ -1,13 +1,15 @@
 import { dirname, resolve } from 'node:path';
 import type { Chunk, SourceContext } from '../../../base/connector.ts';
+import type { ByteStream } from '../byte-stream.ts';
 import { checkFolders, matchingFiles, type FoundFile } from '../glob.ts';
 import { isFinished, passGone, passShorter, type ListedFile } from '../listed-files.ts';
 import type { Span } from '../../../base/errors.ts';
 import { FollowedFile, type Content, type Followed } from './followed-file.ts';
 import { GrowingStream } from './growing-stream.ts';
-import { beginningOf, beginsAs, modifiedOf, partitionName, statOf, type FileStat, type Heads } from './identity.ts';
+import { filesOf, isRotated, type PlacedFile } from './beside.ts';
+import { beginsAs, glance, modifiedOf, partitionName, statOf, type FileStat, type Heads } from './identity.ts';
 import { OpenFiles } from './open-files.ts';
-import { inodesBeside, resumedFiles } from './resumed.ts';
+import { resumedFiles } from './resumed.ts';
 import { FolderWatch } from './watch.ts';
 
 export interface FollowSettings {
@@ -19,7 +21,7 @@ export interface FollowSettings {
   readonly intervalMs: number;
   /** What is read of a file that is whole, or not there. */
   whole(listed: ListedFile, index: number): Promise<Content>;
-  growing(listed: ListedFile, index: number, open: () => Promise<GrowingStream>): Content;
+  growing(listed: ListedFile, index: number, open: () => Promise<ByteStream>): Content;
 }
 
 /** A file that matches and is not in the list yet. */
@@ -27,7 +29,7 @@ interface Candidate {
   readonly file: FoundFile;
   readonly seen: FileStat;
   /** There was no record in it yet. */
-  isTried: boolean;
+  isTried?: boolean;
 }
 
 /** Files that changed in the last minute are looked at in each round, but not more than these, and so many of the others. */
@@ -38,6 +40,21 @@ const OTHERS = 32;
 const FULL_ROUNDS = 30;
 const GRACE_ROUNDS = 5;
 const NOTICE_MS = 10_000;
+/** A file may be renamed while it is looked for. */
+const MOST_SOUGHT = 3;
+
+/** A file is not where it was, and not in the list yet. */
+class Moved extends Error {}
+
+/** Of a file that is gone. */
+const NOTHING: ByteStream = {
+  size: undefined,
+  read: () => Promise.resolve(0),
+  keep: () => undefined,
+  ended: () => false,
+  skip: (_, to) => Promise.resolve(to),
+  close: () => Promise.resolve(),
+};
 
 /** The list of files, kept as the folders change. */
 export class FollowedFiles {
@@ -59,6 +76,8 @@ export class FollowedFiles {
   private rounds = 0;
   private turn = 0;
   private noticeUntil = 0;
+  /** Paths to be looked at the next time. */
+  private again = new Set<string>();
 
   constructor(settings: FollowSettings, context: SourceContext) {
     this.settings = settings;
@@ -74,8 +93,9 @@ export class FollowedFiles {
     const resumed = await resumedFiles(this.context, [...this.matched.values()], cwd, heads);
     for (const { partition, listed, seen, isWhole } of resumed) await this.resume(partition, listed, seen, isWhole);
     await this.examineAll(this.matched.keys());
+    await this.lookForRotated();
     const byName = [...this.waiting.values()].sort((a, b) => (a.file.name < b.file.name ? -1 : 1));
-    for (const candidate of byName) await this.add(candidate);
+    for (const candidate of this.context.resume === undefined ? byName : this.candidates()) await this.add(candidate);
     this.shared.latest = this.list.at(-1);
     this.tellWhenNone();
     this.nextRound = performance.now() + this.settings.intervalMs;
@@ -112,16 +132,28 @@ export class FollowedFiles {
     const made: { file?: FollowedFile } = {};
     // Wherever it is by the time that it is opened.
     const place = { name: listed.file.name, get path() { return made.file?.path ?? listed.file.path; } };
-    const open = async (): Promise<GrowingStream> => {
-      const stream = await GrowingStream.open(place);
-      if (made.file !== undefined) made.file.stream = stream;
-      return stream;
-    };
+    const open = (): Promise<ByteStream> => this.opener(made.file, place);
     const placed = { ...listed, file: place };
     const content = isWhole ? await this.settings.whole(placed, index) : this.settings.growing(placed, index, open);
     const known = seen ?? { inode: -1n, size: 0, modified: 0n };
     return (made.file = new FollowedFile(name, listed, known, { content, isWhole }, this.shared));
   } // prettier-ignore
+
+  /** Opens a file wherever it is by now, and no other that has its name. Throws `Moved` where it is not in the list and not there. */
+  private async opener(file: FollowedFile | undefined, place: FoundFile): Promise<ByteStream> {
+    if (file === undefined) throw new Moved();
+    for (let tries = 0; tries < MOST_SOUGHT; tries++) {
+      const stream = await GrowingStream.open(place, file.inode);
+      if (stream !== undefined) return (file.stream = stream);
+      if (!this.list.includes(file)) throw new Moved();
+      this.lose(file);
+      if (!(await this.foundBeside(file))) break;
+    }
+    passGone({ ...file.listed, position: file.position, end: file.end }, 'byte', this.context);
+    this.forget(file);
+    file.isOver = true;
+    return NOTHING;
+  }
 
   private enlist(file: FollowedFile, seen: FileStat | undefined): void {
     this.list.push(file);
@@ -150,7 +182,7 @@ export class FollowedFiles {
    */
   async begin(candidate: Candidate, most: number): Promise<readonly Chunk[]> {
     const found = await this.ofCandidate(candidate);
-    const chunks = found === undefined || found.done ? [] : await found.next(most);
+    const chunks = found === undefined || found.done ? [] : await this.firstOf(found, candidate, most);
     if (found === undefined || chunks.length === 0) {
       await found?.rest();
       return [];
@@ -162,14 +194,40 @@ export class FollowedFiles {
     return chunks;
   }
 
+  private async firstOf(file: FollowedFile, candidate: Candidate, most: number): Promise<readonly Chunk[]> {
+    try {
+      return await file.next(most);
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error;
+      await this.seek(candidate);
+      return [];
+    }
+  }
+
   private async ofCandidate(candidate: Candidate): Promise<FollowedFile | undefined> {
     const { file, seen } = candidate;
-    const { heads } = this.settings;
-    const beginning = seen.size === 0 ? undefined : await beginningOf(file.path, heads);
+    const there = await glance(file.path, this.settings.heads);
+    if (there?.seen.inode !== seen.inode) {
+      await this.seek(candidate);
+      return undefined;
+    }
     candidate.isTried = true;
-    if (beginning === undefined) return undefined;
+    if (there.crc === undefined) return undefined;
     const listed = { file, isThere: true, position: 0, ordinal: 0, end: undefined };
-    return this.made(this.newName(file, seen, beginning.crc), listed, seen, beginning.isWhole);
+    return this.made(this.newName(file, seen, there.crc), listed, seen, there.isWhole);
+  }
+
+  /** It has another name before it is in the list. */
+  private async seek(candidate: Candidate): Promise<void> {
+    const { file, seen } = candidate;
+    if (this.waiting.get(file.path) === candidate) this.waiting.delete(file.path);
+    this.again.add(file.path);
+    const place = (await filesOf(dirname(file.path))).get(seen.inode);
+    if (place !== undefined) this.waitFor({ file: { name: file.name, path: place.path }, seen: place.seen });
+  }
+
+  private waitFor(candidate: Candidate): void {
+    this.waiting.set(candidate.file.path, candidate);
   }
 
   private newName({ name }: FoundFile, { inode }: FileStat, crc: string): string {
@@ -193,10 +251,12 @@ export class FollowedFiles {
     const news = this.watch.take();
     const now = performance.now();
     const isRound = now >= this.nextRound;
-    if (!isRound && !news.listChanged && news.touched.size === 0) return;
-    const paths = new Set<string>();
+    if (!isRound && !news.listChanged && news.touched.size === 0 && this.again.size === 0) return;
+    const paths = new Set<string>(this.again);
+    this.again = new Set();
     const relevant = (path: string): boolean => this.byPath.has(path) || this.matched.has(path);
-    if (news.listChanged || (isRound && (await this.foldersChanged()))) {
+    const isNew = news.listChanged || (isRound && (await this.foldersChanged()));
+    if (isNew) {
       const before = this.matched;
       await this.readFolders();
       for (const path of this.matched.keys()) if (!this.byPath.has(path)) paths.add(path);
@@ -205,6 +265,7 @@ export class FollowedFiles {
     for (const path of news.touched) if (relevant(path)) paths.add(path);
     if (isRound) for (const path of this.round(now)) paths.add(path);
     await this.examineAll(paths);
+    if (isNew) await this.lookForRotated();
     if (!isRound) return;
     this.nextRound = performance.now() + this.settings.intervalMs;
     await this.opened.close(now - ACTIVE_MS);
@@ -249,42 +310,43 @@ export class FollowedFiles {
   private async examine(path: string): Promise<void> {
     const seen = await statOf(path);
     const known = this.byPath.get(path);
+    const waiting = this.waiting.get(path);
+    if (waiting !== undefined && waiting.seen.inode !== seen?.inode) await this.seek(waiting);
     if (seen === undefined) {
-      this.waiting.delete(path);
       if (known !== undefined) this.lose(known);
       return;
     }
     if (known !== undefined && known.inode !== seen.inode) this.lose(known);
     else if (known !== undefined) {
-      if (!known.isWhole && known.hasChanged(seen) && !(await this.isAsItWas(known, path, seen))) await this.cut(known, path, seen);
+      if (!known.isWhole && known.hasChanged(seen) && !(await this.isAsItWas(known, path))) await this.cut(known, path, seen);
       else known.saw(seen);
       return;
     }
     const renamed = this.byInode.get(seen.inode);
-    if (renamed !== undefined && (renamed.isWhole || (await this.isAsItWas(renamed, path, seen)))) this.moveTo(renamed, path, seen);
+    if (renamed !== undefined && (renamed.isWhole || (await this.isAsItWas(renamed, path)))) this.moveTo(renamed, path, seen);
     else this.hold(path, seen);
   } // prettier-ignore
 
-  /** Whether it begins as it did, and is not shorter than what was read of it. */
-  private async isAsItWas(file: FollowedFile, path: string, seen: FileStat): Promise<boolean> {
-    if (seen.size < file.position) return false;
-    const beginning = await beginningOf(path, this.settings.heads);
-    return beginning !== undefined && beginsAs(file.name, beginning);
+  /** Whether it begins as it did, and is not shorter than what was read of it; true of one that is not there just now. */
+  private async isAsItWas(file: FollowedFile, path: string): Promise<boolean> {
+    const there = await glance(path, this.settings.heads);
+    if (there?.seen.inode !== file.inode) return true;
+    return there.seen.size >= file.position && beginsAs(file.name, there);
   }
 
   private hold(path: string, seen: FileStat): void {
-    const file = this.matched.get(path);
-    const known = this.waiting.get(path)?.seen;
-    const isAsItWas = known?.inode === seen.inode && known.size === seen.size && known.modified === seen.modified;
-    if (file !== undefined && !isAsItWas) this.waiting.set(path, { file, seen, isTried: false });
-  }
+    const known = this.waiting.get(path);
+    const file = this.matched.get(path) ?? known?.file;
+    const isAsItWas = known?.seen.inode === seen.inode && known.seen.size === seen.size && known.seen.modified === seen.modified;
+    if (file !== undefined && !isAsItWas) this.waitFor({ file, seen });
+  } // prettier-ignore
 
   /** It is not where it was. */
   private lose(file: FollowedFile): void {
     if (file.path !== undefined && this.byPath.get(file.path) === file) this.byPath.delete(file.path);
     file.path = undefined;
     file.isMoved = true;
-    file.isSought = false;
+    file.sought = 0;
   }
 
   private moveTo(file: FollowedFile, path: string, seen: FileStat): void {
@@ -297,12 +359,12 @@ export class FollowedFiles {
 
   /** A file that is not where it was: it is under another name, or only open, or gone. */
   private async lookAtLost(file: FollowedFile): Promise<void> {
-    if (!file.isSought && (await this.foundBeside(file))) return;
-    file.isSought = true;
+    if (file.sought < MOST_SOUGHT && (await this.foundBeside(file))) return;
+    if (++file.sought < MOST_SOUGHT) return;
     if (file.stream?.isOpen === true) {
-      const { size, isThere } = await file.stream.look();
-      if (size > file.size) file.saw({ size, modified: -1n });
-      if (isThere || file.unread) return;
+      const there = await file.stream.look();
+      file.saw(there);
+      if (there.isThere || file.unread) return;
     } else if (file.isWhole && file.unread) return;
     else if (file.unread) passGone({ ...file.listed, position: file.position, end: file.end }, 'byte', this.context);
     this.forget(file);
@@ -310,13 +372,31 @@ export class FollowedFiles {
   }
 
   private async foundBeside(file: FollowedFile): Promise<boolean> {
-    const beside = (await inodesBeside(dirname(file.listed.file.path))).get(file.inode.toString(36));
-    const seen = beside === undefined ? undefined : await statOf(beside);
-    if (beside === undefined || seen === undefined) return false;
-    if (!file.isWhole && !(await this.isAsItWas(file, beside, seen))) return false;
-    this.moveTo(file, beside, seen);
+    const beside = (await filesOf(dirname(file.listed.file.path))).get(file.inode);
+    if (beside === undefined || (!file.isWhole && !(await this.isAsItWas(file, beside.path)))) return false;
+    this.moveTo(file, beside.path, beside.seen);
     return true;
   }
+
+  /**
+   * Files that had the name of one that is followed, and were renamed before anyone looked: those beside the last of it that are
+   * called as rotated files are, and were written to later.
+   */
+  private async lookForRotated(): Promise<void> {
+    const last = new Map<string, FollowedFile>();
+    for (const file of this.list) {
+      if (file.isMoved && !file.isWhole) last.set(resolve(this.settings.cwd, file.listed.file.name), file);
+    }
+    const folders = new Map<string, ReadonlyMap<bigint, PlacedFile>>();
+    for (const [path, file] of last) {
+      const folder = dirname(path);
+      const there = folders.get(folder) ?? (await filesOf(folder));
+      folders.set(folder, there);
+      for (const { path: other, seen } of there.values())
+        if (isRotated(other, path) && !this.matched.has(other) && seen.modified >= file.modified && !this.byInode.has(seen.inode) && !this.waiting.has(other))
+          this.waitFor({ file: { name: file.listed.file.name, path: other }, seen });
+    }
+  } // prettier-ignore
 
   /** It was cut short and is written anew. */
   private async cut(file: FollowedFile, path: string, seen: FileStat): Promise<void> {

@@ -2,6 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { StreamsqlError } from '../../../base/errors.ts';
 import type { ByteStream } from '../byte-stream.ts';
 import type { FoundFile } from '../glob.ts';
+import type { FileStat } from './identity.ts';
 
 /** The bytes of a file that may be written to, as many as there are by now. It stays the same file when that is renamed. */
 export class GrowingStream implements ByteStream {
@@ -15,10 +16,15 @@ export class GrowingStream implements ByteStream {
     this.handle = handle;
   }
 
-  static async open(file: FoundFile): Promise<GrowingStream> {
+  /** Undefined where the file of that inode is not there any more. */
+  static async open(file: FoundFile, inode: bigint): Promise<GrowingStream | undefined> {
     try {
-      return new GrowingStream(file, await open(file.path));
+      const handle = await open(file.path);
+      if ((await handle.stat({ bigint: true })).ino === inode) return new GrowingStream(file, handle);
+      await handle.close();
+      return undefined;
     } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
       throw failure(file, error);
     }
   }
@@ -49,10 +55,10 @@ export class GrowingStream implements ByteStream {
     return Promise.resolve(to);
   }
 
-  /** Its size by now, and whether it has a name still. */
-  async look(): Promise<{ readonly size: number; readonly isThere: boolean }> {
-    const { size, nlink } = await this.handle.stat();
-    return { size, isThere: nlink > 0 };
+  /** What it is by now, and whether it has a name still. */
+  async look(): Promise<FileStat & { readonly isThere: boolean }> {
+    const { ino, size, mtimeNs, nlink } = await this.handle.stat({ bigint: true });
+    return { inode: ino, size: Number(size), modified: mtimeNs, isThere: nlink > 0n };
   }
 
   close(): Promise<void> {

@@ -28,20 +28,24 @@ export async function modifiedOf(path: string): Promise<bigint | undefined> {
   }
 }
 
-/** How a file begins, which stays the same while it is only added to. */
-export interface Beginning {
-  /** CRC-32 of the first lines, of at most `HEAD_BYTES`. */
-  readonly crc: string;
-  /** It is gzip, or an array, and was written as a whole. */
+/** A file as it is at one moment. */
+export interface Glance {
+  readonly seen: FileStat;
+  /**
+   * CRC-32 of the first lines, of at most `HEAD_BYTES`, which stay the same while it is only added to; undefined where there is too
+   * little to be told by yet.
+   */
+  readonly crc: string | undefined;
+  /** It is gzip, or an array, or Parquet, and was written as a whole. */
   readonly isWhole: boolean;
 }
 
 const HEAD_BYTES = 256;
 const LF = 10;
 
-/** What `beginningOf` has to know of the files. */
+/** How files are told apart by how they begin. */
 export interface Heads {
-  /** So many lines tell files apart: of CSV the header and one more. */
+  /** By so many lines: of CSV the header and one more. */
   readonly lines: number;
   /** They are not written to any more once they are there. */
   readonly areWhole: boolean;
@@ -49,24 +53,28 @@ export interface Heads {
   readonly mayBeArray: boolean;
 }
 
-/** Undefined where there is no file, or one too short to be told by yet: without the lines, and of less than `HEAD_BYTES`. */
-export async function beginningOf(path: string, heads: Heads): Promise<Beginning | undefined> {
-  const head = await headOf(path);
-  if (head === undefined) return undefined;
+/** Undefined where there is no file that can be read. */
+export async function glance(path: string, heads: Heads): Promise<Glance | undefined> {
+  const found = await headOf(path);
+  if (found === undefined) return undefined;
+  const { head, seen } = found;
   const isGzip = heads.mayBeGzip && head[0] === 0x1f && head[1] === 0x8b;
   const isWhole = heads.areWhole || isGzip || (heads.mayBeArray && beginsArray(head));
   let end = 0;
   for (let i = 0; i < heads.lines && end !== -1; i++) end = head.indexOf(LF, end) + 1 || -1;
   const told = isWhole || (end === -1 && head.length === HEAD_BYTES) ? head.length : end;
-  return told <= 0 ? undefined : { crc: hex(head.subarray(0, told)), isWhole };
+  return { seen, crc: told <= 0 ? undefined : hex(head.subarray(0, told)), isWhole };
 }
 
-async function headOf(path: string): Promise<Buffer | undefined> {
+/** Stat and bytes of one and the same file, whatever is renamed meanwhile. */
+async function headOf(path: string): Promise<{ readonly head: Buffer; readonly seen: FileStat } | undefined> {
   const head = Buffer.alloc(HEAD_BYTES);
   try {
     const handle = await open(path);
     try {
-      return head.subarray(0, (await handle.read(head, 0, HEAD_BYTES, 0)).bytesRead);
+      const { ino, size, mtimeNs } = await handle.stat({ bigint: true });
+      const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0);
+      return { head: head.subarray(0, bytesRead), seen: { inode: ino, size: Number(size), modified: mtimeNs } };
     } finally {
       await handle.close();
     }
@@ -94,5 +102,5 @@ export function identityOf(partition: string): Identity | undefined {
 }
 
 /** Whether the partition is of a file that begins so. */
-export const beginsAs = (partition: string, { crc }: Beginning): boolean =>
-  identityOf(partition)?.crc.replace(/-\d+$/, '') === crc;
+export const beginsAs = (partition: string, { crc }: Glance): boolean =>
+  crc !== undefined && identityOf(partition)?.crc.replace(/-\d+$/, '') === crc;

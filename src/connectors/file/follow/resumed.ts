@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dirname, resolve } from 'node:path';
 import type { FoundFile } from '../glob.ts';
 import type { FileContext, ListedFile } from '../listed-files.ts';
-import { beginningOf, beginsAs, identityOf, statOf, type FileStat, type Heads } from './identity.ts';
+import { filesOf, placed, type PlacedFile } from './beside.ts';
+import { beginsAs, glance, identityOf, modifiedOf, type FileStat, type Heads } from './identity.ts';
 
 /** A file that was known, and where it is now. */
 export interface ResumedFile {
@@ -47,13 +48,15 @@ interface Place {
   readonly isWhole: boolean;
 }
 
+type Places = ReadonlyMap<string, PlacedFile>;
+
 class Search {
   private readonly cwd: string;
   private readonly heads: Heads;
   private readonly found: readonly FoundFile[];
   private readonly claimed = new Set<string>();
-  private matching: Map<string, string> | undefined;
-  private readonly folders = new Map<string, Map<string, string>>();
+  private matching: Places | undefined;
+  private readonly folders = new Map<string, Places>();
 
   constructor(cwd: string, heads: Heads, found: readonly FoundFile[]) {
     this.cwd = cwd;
@@ -66,45 +69,51 @@ class Search {
     if (identity === undefined) return undefined;
     const path = resolve(this.cwd, identity.name);
     if (byName) return this.claim(path, partition);
-    const own = await statOf(path);
-    if (own !== undefined && inBase36(own.inode) === identity.inode) return this.claim(path, partition);
-    this.matching ??= await inodes(this.found.map((file) => file.path));
-    const match = this.matching.get(identity.inode);
-    if (match !== undefined) return this.claim(match, partition);
-    const beside = (await this.beside(dirname(path))).get(identity.inode);
-    return beside === undefined ? undefined : this.claim(beside, partition);
+    for (let tries = 1; ; tries++) {
+      const place = await this.findByInode(path, partition, identity.inode);
+      if (place !== undefined || tries === MOST_TRIES || !(await isBusy(dirname(path)))) return place;
+      // Renamed while it was looked for.
+      await sleep(BUSY_MS);
+      this.matching = undefined;
+      this.folders.clear();
+    }
   }
 
-  private async claim(path: string, partition: string): Promise<Place | undefined> {
+  private async findByInode(path: string, partition: string, inode: string): Promise<Place | undefined> {
+    const own = await this.claim(path, partition, inode);
+    if (own !== undefined) return own;
+    this.matching ??= inBase36(await placed(this.found.map((file) => file.path)));
+    const match = this.matching.get(inode);
+    if (match !== undefined) return this.claim(match.path, partition, inode);
+    const beside = (await this.beside(dirname(path))).get(inode);
+    return beside === undefined ? undefined : this.claim(beside.path, partition, inode);
+  }
+
+  private async claim(path: string, partition: string, inode?: string): Promise<Place | undefined> {
     if (this.claimed.has(path)) return undefined;
-    const [seen, beginning] = [await statOf(path), await beginningOf(path, this.heads)];
-    if (seen === undefined || beginning === undefined || !beginsAs(partition, beginning)) return undefined;
+    const there = await glance(path, this.heads);
+    if (there === undefined || !beginsAs(partition, there)) return undefined;
+    if (inode !== undefined && there.seen.inode.toString(36) !== inode) return undefined;
     this.claimed.add(path);
-    return { path, seen, isWhole: beginning.isWhole };
+    return { path, seen: there.seen, isWhole: there.isWhole };
   }
 
-  private async beside(folder: string): Promise<ReadonlyMap<string, string>> {
-    const known = this.folders.get(folder);
-    if (known !== undefined) return known;
-    const made = await inodesBeside(folder);
-    this.folders.set(folder, made);
-    return made;
+  private async beside(folder: string): Promise<Places> {
+    const known = this.folders.get(folder) ?? inBase36(await filesOf(folder));
+    this.folders.set(folder, known);
+    return known;
   }
 }
 
-/** Paths of a folder's files by their inodes, in base 36. */
-export async function inodesBeside(folder: string): Promise<Map<string, string>> {
-  const names = await readdir(folder).catch(() => []);
-  return inodes(names.map((name) => join(folder, name)));
+const MOST_TRIES = 5;
+const BUSY_MS = 5;
+const RECENT_MS = 1000;
+
+/** Whether files were renamed in it a moment ago. */
+async function isBusy(folder: string): Promise<boolean> {
+  const modified = await modifiedOf(folder);
+  return modified !== undefined && Date.now() - Number(modified / 1_000_000n) < RECENT_MS;
 }
 
-async function inodes(paths: readonly string[]): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const path of paths) {
-    const seen = await statOf(path);
-    if (seen !== undefined) found.set(inBase36(seen.inode), path);
-  }
-  return found;
-}
-
-const inBase36 = (inode: bigint): string => inode.toString(36);
+const inBase36 = (files: ReadonlyMap<bigint, PlacedFile>): Places =>
+  new Map([...files].map(([inode, file]) => [inode.toString(36), file]));
