@@ -153,6 +153,8 @@ export interface PartitionState {
   readonly name: string;
   /** Where the next read begins. */
   readonly position: number;
+  /** Where reading it began; to be said of one that turns up in a poll which brings records of it already. */
+  readonly initial?: number;
   /** The end as last seen; for lag and progress, in the units of `position`. */
   readonly end: number | undefined;
   /** Nothing more will come. Of a source without an end: nothing that is to be waited for. */

@@ -161,7 +161,8 @@ export class SourceRun {
   private clockOf(index: number): PartitionClock {
     const known = this.clocks[index];
     if (known !== undefined) return known;
-    const initial = this.reader.partitions[index]?.position ?? 0;
+    const partition = this.reader.partitions[index];
+    const initial = partition?.initial ?? partition?.position ?? 0;
     const fresh: PartitionClock = { greatest: undefined, first: undefined, activeAt: Date.now(), initial };
     this.clocks[index] = fresh;
     return fresh;

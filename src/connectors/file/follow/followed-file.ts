@@ -67,6 +67,10 @@ export class FollowedFile implements PartitionState {
     this.unread = !content.done && (isWhole || seen.size > listed.position);
   } // prettier-ignore
 
+  get initial(): number {
+    return this.listed.position;
+  }
+
   get position(): number {
     return this.content.position;
   }
