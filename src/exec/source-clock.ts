@@ -65,7 +65,8 @@ export class SourceClock {
   at(index: number): PartitionClock {
     const known = this.clocks[index];
     if (known !== undefined) return known;
-    const position = this.host.partitions()[index]?.position ?? 0;
+    const partition = this.host.partitions()[index];
+    const position = partition?.initial ?? partition?.position ?? 0;
     return this.add(index, { initial: position, taken: position, greatest: undefined, activeAt: this.host.now() });
   }
 
@@ -187,9 +188,9 @@ export class SourceClock {
     return states.flatMap(([index, { done, position }]) => (done && this.at(index).taken >= position ? [] : [index]));
   }
 
-  /** An unbounded source without a partition waits for its first. */
+  /** An unbounded source waits for its first partition, or the next. */
   private over(unfinished: readonly number[]): boolean {
-    return unfinished.length === 0 && (this.host.bounded || this.host.partitions().length > 0);
+    return unfinished.length === 0 && this.host.bounded;
   }
 
   /** Each partition's running watermark. */
