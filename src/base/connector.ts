@@ -108,6 +108,11 @@ export interface SourceResume {
     /** `PartitionState.end` at that time: a file that is gone is no loss where it was read to its end. */
     readonly end?: number | undefined;
   }[];
+  /**
+   * Partitions beside those, of which epochs have read that are to be read again: those epochs' order. Of a source that
+   * lists each new partition when it first reads of it, it is the order of the list.
+   */
+  readonly turnedUp?: readonly string[];
 }
 
 export interface ScratchPool {
@@ -158,9 +163,11 @@ export interface PartitionState {
   readonly name: string;
   /** Where the next read begins. */
   readonly position: number;
+  /** Where reading it began; to be said of one that turns up in a poll which brings records of it already. */
+  readonly initial?: number;
   /** The end as last seen; for lag and progress, in the units of `position`. */
   readonly end: number | undefined;
-  /** Nothing more will ever come. */
+  /** Nothing more will come. Of a source without an end: nothing that is to be waited for. */
   readonly done: boolean;
   /** How often the source has said where the partition ends, so that an outage can be told from quiet; absent where `end` is as of now. */
   readonly answers?: number;

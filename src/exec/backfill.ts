@@ -17,6 +17,7 @@ import type { RuntimeHost } from './runtime.ts';
 import { SinkWriters } from './sink-writers.ts';
 import { SourceRun } from './source-run.ts';
 import type { StashedTable } from './state.ts';
+import { turnedUp } from './turned-up.ts';
 
 /** The nodes that only views and sinks read that are new. */
 export function freshNodes(plan: Plan, added: ReadonlySet<string>): ReadonlySet<PlanNode> {
@@ -121,7 +122,7 @@ function standingOf({ manifest, epochs }: Recovery): Standing {
 /** From its start, or as far back as its records are retained. */
 async function openReader(
   host: RuntimeHost,
-  { manifest }: Recovery,
+  { manifest, epochs }: Recovery,
   folder: string,
   name: string,
   standing: Standing,
@@ -141,7 +142,7 @@ async function openReader(
       query: (statement) => host.decodeConnection.rows(statement),
       notice: () => undefined,
       signal,
-      resume,
+      resume: { ...resume, turnedUp: turnedUp(state, epochs) },
       ...(without !== undefined && { skipped: without }),
     };
     return host.openReader?.(node, context) ?? node.plan.open(context);

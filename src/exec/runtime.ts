@@ -26,6 +26,7 @@ import { SinkWriters } from './sink-writers.ts';
 import { SourceRun } from './source-run.ts';
 import { StopRule } from './stop-rule.ts';
 import type { Tables } from './tables.ts';
+import { turnedUp } from './turned-up.ts';
 
 export interface RuntimeHost {
   readonly plan: Plan;
@@ -82,6 +83,8 @@ export class Runtime {
   private readonly ended = new AbortController();
   private output: Output | undefined;
   private begun = false;
+  /** A source has partitions that no checkpoint knows. */
+  private hasGrown = false;
   /** The epoch after which nothing comes is done. */
   private over = false;
   private firstRead = 0;
@@ -114,7 +117,10 @@ export class Runtime {
         },
         signal: this.ended.signal,
         ...(state !== undefined && {
-          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
+          resume: {
+            partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })),
+            turnedUp: turnedUp(state, recovery?.epochs ?? []),
+          },
         }),
         ...(host.onGap === 'skip' && {
           skipped: (partition, from, to) => {
@@ -127,6 +133,7 @@ export class Runtime {
       run.source = new SourceRun(operator, reader, () => this.clock.micros());
       if (state !== undefined) run.source.load(state);
       await reader.open();
+      this.hasGrown ||= state !== undefined && reader.partitions.length > state.partitions.length;
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -186,9 +193,9 @@ export class Runtime {
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
     const { control } = this.host;
-    if (!this.begun) {
-      // Whatever happens then, there is one to go on from.
-      if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
+    if (!this.begun || this.hasGrown) {
+      // Whatever happens then, there is one to go on from, and the partitions keep their places.
+      if (!this.begun && this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
     }

@@ -65,7 +65,8 @@ export class SourceClock {
   at(index: number): PartitionClock {
     const known = this.clocks[index];
     if (known !== undefined) return known;
-    const position = this.host.partitions()[index]?.position ?? 0;
+    const partition = this.host.partitions()[index];
+    const position = partition?.initial ?? partition?.position ?? 0;
     return this.add(index, { initial: position, taken: position, greatest: undefined, activeAt: this.host.now() });
   }
 
@@ -153,11 +154,18 @@ export class SourceClock {
     if (this.over(open)) return undefined;
     const states = this.host.partitions();
     const active = open.filter((index) => !this.idle(states[index], index, now));
-    if (active.length === open.length) return undefined;
+    if (open.length === 0 && !this.isQuiet(now)) return undefined;
+    if (active.length === open.length && open.length > 0) return undefined;
     if (active.length > 0) return this.leastOf(active);
     const latest = this.latest();
     if (latest === undefined || timing.onQuiet === 'hold') return undefined;
     return latest + now - this.lastActive();
+  }
+
+  /** All that is known of it has ended, and nothing has turned up for so long. */
+  private isQuiet(now: bigint): boolean {
+    const { idleMs } = this.host.timing;
+    return idleMs !== undefined && now - this.lastActive() >= BigInt(Math.round(idleMs * 1000));
   }
 
   /** At an end that the source told after the time that makes it idle: neither a backlog nor an outage is idleness. */
@@ -187,9 +195,9 @@ export class SourceClock {
     return states.flatMap(([index, { done, position }]) => (done && this.at(index).taken >= position ? [] : [index]));
   }
 
-  /** An unbounded source without a partition waits for its first. */
+  /** An unbounded source waits for its first partition, or the next. */
   private over(unfinished: readonly number[]): boolean {
-    return unfinished.length === 0 && (this.host.bounded || this.host.partitions().length > 0);
+    return unfinished.length === 0 && this.host.bounded;
   }
 
   /** Each partition's running watermark. */
@@ -235,7 +243,7 @@ export class SourceClock {
     const open = this.unfinished();
     if (this.host.delay === undefined || this.over(open)) return undefined;
     const states = this.host.partitions();
-    if (open.length === 0) return { partition: undefined, reason: 'no partition yet' };
+    if (open.length === 0 && !this.isQuiet(now)) return { partition: undefined, reason: 'no partition yet' };
     const active = open.filter((index) => !this.idle(states[index], index, now));
     if (active.length === 0)
       return { partition: undefined, reason: this.host.timing.onQuiet === 'hold' || this.latest() === undefined ? 'idle' : 'clock' }; // prettier-ignore

@@ -118,7 +118,7 @@ export class SourceRun {
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
   get exhausted(): boolean {
-    return this.reader.partitions.every((partition) => partition.done);
+    return this.operator.node.plan.bounded && this.reader.partitions.every((partition) => partition.done);
   }
 
   /** Finds where files that have not begun will begin, so that they hold the watermark there. */
