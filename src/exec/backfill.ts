@@ -10,12 +10,14 @@ import { epochRecord } from './epoch-record.ts';
 import { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { limited } from './limited-reader.ts';
+import { hasMembers, lineMembers } from './retained/members.ts';
 import { readerFromStart, type FromStart } from './retained/from-retained.ts';
 import type { Results } from './results.ts';
 import type { RuntimeHost } from './runtime.ts';
 import { SinkWriters } from './sink-writers.ts';
 import { SourceRun } from './source-run.ts';
 import type { StashedTable } from './state.ts';
+import { turnedUp } from './turned-up.ts';
 
 /** The nodes that only views and sinks read that are new. */
 export function freshNodes(plan: Plan, added: ReadonlySet<string>): ReadonlySet<PlanNode> {
@@ -120,7 +122,7 @@ function standingOf({ manifest, epochs }: Recovery): Standing {
 /** From its start, or as far back as its records are retained. */
 async function openReader(
   host: RuntimeHost,
-  { manifest }: Recovery,
+  { manifest, epochs }: Recovery,
   folder: string,
   name: string,
   standing: Standing,
@@ -140,12 +142,15 @@ async function openReader(
       query: (statement) => host.decodeConnection.rows(statement),
       notice: () => undefined,
       signal,
-      resume,
+      resume: { ...resume, turnedUp: turnedUp(state, epochs) },
       ...(without !== undefined && { skipped: without }),
     };
     return host.openReader?.(node, context) ?? node.plan.open(context);
   };
-  const retained = manifest.retained?.find(({ source }) => source === name);
+  const kept = manifest.retained?.find(({ source }) => source === name);
+  const retained = kept !== undefined && hasMembers(kept, lineMembers(node)) ? kept : undefined;
+  if (kept !== retained)
+    warn(`source ${name}: its records are retained with other METADATA columns, and are read from the source itself`);
   const reading = { folder, connection: host.decodeConnection, scratch: host.scratch, open: own, skipped, warn };
   return limited(await readerFromStart(reading, state, retained), limits);
 }

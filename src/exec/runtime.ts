@@ -1,7 +1,7 @@
 import type { ScratchPool, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Fault } from '../base/fault.ts';
-import type { Progress, RunEvent, RunOptions, RunSummary } from '../base/run.ts';
+import type { OperatorDelta, Progress, RunControl, RunEvent, RunOptions, RunSummary } from '../base/run.ts';
 import type { Identity } from '../planner/fingerprint.ts';
 import type { SourceNode } from '../planner/plan-sources.ts';
 import type { Plan } from '../planner/plan.ts';
@@ -26,6 +26,7 @@ import { SinkWriters } from './sink-writers.ts';
 import { SourceRun } from './source-run.ts';
 import { StopRule } from './stop-rule.ts';
 import type { Tables } from './tables.ts';
+import { turnedUp } from './turned-up.ts';
 
 export interface RuntimeHost {
   readonly plan: Plan;
@@ -56,6 +57,7 @@ export interface RuntimeHost {
   /** Sources are not kept together by event time: whoever feeds them decides. */
   readonly pollAll: boolean;
   readonly emit: (event: RunEvent) => void;
+  readonly control: RunControl | undefined;
 }
 
 /** What a run writes. */
@@ -81,6 +83,8 @@ export class Runtime {
   private readonly ended = new AbortController();
   private output: Output | undefined;
   private begun = false;
+  /** A source has partitions that no checkpoint knows. */
+  private hasGrown = false;
   /** The epoch after which nothing comes is done. */
   private over = false;
   private firstRead = 0;
@@ -113,7 +117,10 @@ export class Runtime {
         },
         signal: this.ended.signal,
         ...(state !== undefined && {
-          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
+          resume: {
+            partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })),
+            turnedUp: turnedUp(state, recovery?.epochs ?? []),
+          },
         }),
         ...(host.onGap === 'skip' && {
           skipped: (partition, from, to) => {
@@ -126,6 +133,7 @@ export class Runtime {
       run.source = new SourceRun(operator, reader, () => this.clock.micros());
       if (state !== undefined) run.source.load(state);
       await reader.open();
+      this.hasGrown ||= state !== undefined && reader.partitions.length > state.partitions.length;
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -136,6 +144,7 @@ export class Runtime {
   /** Opens what the run writes. */
   async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
+    output.results.watcher = this.host.control?.watcher;
     if (signal !== undefined) this.sinks.stopWith(signal);
     for (const source of this.sources) source.keeper = output.retained?.of(source.name);
     await this.sinks.open(recovery);
@@ -183,9 +192,10 @@ export class Runtime {
 
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
-    if (!this.begun) {
-      // Whatever happens then, there is one to go on from.
-      if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
+    const { control } = this.host;
+    if (!this.begun || this.hasGrown) {
+      // Whatever happens then, there is one to go on from, and the partitions keep their places.
+      if (!this.begun && this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
     }
@@ -198,20 +208,28 @@ export class Runtime {
     let progressAt = performance.now();
     try {
       for (;;) {
-        if (signal.aborted || this.over || (this.batches.ended && !this.host.changes.pending)) break;
+        if (
+          signal.aborted ||
+          this.over ||
+          (this.batches.ended && !this.host.changes.pending && control?.holds !== true)
+        )
+          break;
         const started = performance.now();
         const batches = await Promise.race([this.batches.next(signal), failureOf(running)]);
         // Whether the clock calls for an epoch is known when the last one is over.
         if (batches.length === 0) await running;
-        if (batches.length > 0 || this.due() || this.host.changes.pending) {
+        const step = control?.stepping === true;
+        let deltas: readonly OperatorDelta[] | undefined;
+        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.due())) {
           const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
           if (signal.aborted && stop.reached) break;
-          running = this.process(prepared, stop);
+          running = this.process(step ? { ...prepared, stepped: (given) => (deltas = given) } : prepared, stop);
           running.catch(() => undefined);
           // A tick has brought nothing: it is over before anyone is asked for more.
-          if (batches.length === 0) await running;
+          if (batches.length === 0 || step) await running;
         }
+        if (deltas !== undefined) control?.stepped(deltas);
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });
@@ -236,8 +254,11 @@ export class Runtime {
   private async finish(interrupted: boolean): Promise<{ interrupted: boolean }> {
     const { plan } = this.host;
     const kept = this.output?.checkpoints !== undefined;
-    if (!this.over && !interrupted && plan.sources.every((source) => source.plan.bounded))
-      await this.process(await this.epochs.prepare([], END_OF_TIME, true));
+    if (!this.over && !interrupted && plan.sources.every((source) => source.plan.bounded)) {
+      const prepared = await this.epochs.prepare([], END_OF_TIME, true);
+      const { control } = this.host;
+      await this.process(control?.stepping === true ? { ...prepared, stepped: (deltas) => control.stepped(deltas) } : prepared); // prettier-ignore
+    }
     // What waits for a time goes out now, unless the run can go on.
     else if (!this.over && this.clock.holdsBack() && !(interrupted && kept))
       await this.process(await this.epochs.prepare([], this.clock.micros(), true));
@@ -287,6 +308,11 @@ export class Runtime {
 
   private get records(): number {
     return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
+  }
+
+  /** What it reads, for those who ask how it stands. */
+  get reads(): readonly SourceRun[] {
+    return this.sources;
   }
 
   progress(): Progress {

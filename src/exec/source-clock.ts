@@ -5,6 +5,7 @@ import type { PartitionStateSaved } from './checkpoint/manifest.ts';
 import type { Stretch } from './decode/plan.ts';
 import { END_OF_TIME } from './operators/operator.ts';
 import { Answers } from './partition-answers.ts';
+import type { PartitionStanding } from './source-standing.ts';
 
 /** An epoch for the watermark alone: at most so often, and the longer it has been quiet the less, microseconds. */
 const TICK = 1_000_000n;
@@ -29,6 +30,9 @@ interface PartitionClock {
   span: bigint;
   readonly answers: Answers;
 }
+
+/** How a partition stands; see PartitionStanding. */
+type ClockStanding = Omit<PartitionStanding, 'name' | 'end'>;
 
 export interface SourceClockHost {
   readonly bounded: boolean;
@@ -61,7 +65,8 @@ export class SourceClock {
   at(index: number): PartitionClock {
     const known = this.clocks[index];
     if (known !== undefined) return known;
-    const position = this.host.partitions()[index]?.position ?? 0;
+    const partition = this.host.partitions()[index];
+    const position = partition?.initial ?? partition?.position ?? 0;
     return this.add(index, { initial: position, taken: position, greatest: undefined, activeAt: this.host.now() });
   }
 
@@ -149,11 +154,18 @@ export class SourceClock {
     if (this.over(open)) return undefined;
     const states = this.host.partitions();
     const active = open.filter((index) => !this.idle(states[index], index, now));
-    if (active.length === open.length) return undefined;
+    if (open.length === 0 && !this.isQuiet(now)) return undefined;
+    if (active.length === open.length && open.length > 0) return undefined;
     if (active.length > 0) return this.leastOf(active);
     const latest = this.latest();
     if (latest === undefined || timing.onQuiet === 'hold') return undefined;
     return latest + now - this.lastActive();
+  }
+
+  /** All that is known of it has ended, and nothing has turned up for so long. */
+  private isQuiet(now: bigint): boolean {
+    const { idleMs } = this.host.timing;
+    return idleMs !== undefined && now - this.lastActive() >= BigInt(Math.round(idleMs * 1000));
   }
 
   /** At an end that the source told after the time that makes it idle: neither a backlog nor an outage is idleness. */
@@ -183,9 +195,9 @@ export class SourceClock {
     return states.flatMap(([index, { done, position }]) => (done && this.at(index).taken >= position ? [] : [index]));
   }
 
-  /** An unbounded source without a partition waits for its first. */
+  /** An unbounded source waits for its first partition, or the next. */
   private over(unfinished: readonly number[]): boolean {
-    return unfinished.length === 0 && (this.host.bounded || this.host.partitions().length > 0);
+    return unfinished.length === 0 && this.host.bounded;
   }
 
   /** Each partition's running watermark. */
@@ -231,12 +243,23 @@ export class SourceClock {
     const open = this.unfinished();
     if (this.host.delay === undefined || this.over(open)) return undefined;
     const states = this.host.partitions();
-    if (open.length === 0) return { partition: undefined, reason: 'no partition yet' };
+    if (open.length === 0 && !this.isQuiet(now)) return { partition: undefined, reason: 'no partition yet' };
     const active = open.filter((index) => !this.idle(states[index], index, now));
     if (active.length === 0)
       return { partition: undefined, reason: this.host.timing.onQuiet === 'hold' || this.latest() === undefined ? 'idle' : 'clock' }; // prettier-ignore
     const partition = this.slowest(active);
     return partition === undefined ? undefined : { partition, reason: this.reason(partition) };
+  }
+
+  /** How each partition stands, by index. */
+  standings(now: bigint): readonly ClockStanding[] {
+    const open = new Set(this.unfinished());
+    const holding = this.hold(now)?.partition;
+    return this.host.partitions().map((partition, index) => {
+      const { taken, greatest, first, activeAt } = this.at(index);
+      const idle = !this.host.bounded && this.idle(partition, index, now);
+      return { position: taken, done: !open.has(index), idle, latest: greatest, first, activeAt: Number(activeAt / 1000n), holds: index === holding }; // prettier-ignore
+    });
   }
 
   private reason(index: number): HeldBackReason {

@@ -5,11 +5,13 @@ import type { SourceProgress } from '../base/run.ts';
 import { raw, type Sql } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
 import { decode } from './decode/decoder.ts';
-import type { Decoded, DecodePlan } from './decode/plan.ts';
+import type { PlacedColumn } from '../planner/plan-sources.ts';
+import type { Decoded, DecodePlan, Placed } from './decode/plan.ts';
 import { deltaTable, END_OF_TIME } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
 import type { SourceKeeper } from './retained/source-keeper.ts';
 import { SourceClock } from './source-clock.ts';
+import type { SourceStanding } from './source-standing.ts';
 
 /** An epoch's rows of a source, and the table that holds them. */
 export interface DecodedChunks {
@@ -42,6 +44,7 @@ export class SourceRun {
       source: node.name,
       strict: node.plan.strict,
       columns: node.physical,
+      ...(node.placed !== undefined && { placed: node.placed.map((column) => this.placed(column)) }),
       computed: node.computed.map((column) => ({
         name: column.name,
         expression: raw(column.expression),
@@ -57,6 +60,11 @@ export class SourceRun {
           : { envelope: node.changes.envelope, problem: raw(node.changes.problem) },
       identity: node.demand.identity,
     };
+  }
+
+  private placed({ name, type, value }: PlacedColumn): Placed {
+    if (value.kind === 'offset') return { name, type, value: 'offset' };
+    return { name, type, value: (partition) => value.of(this.reader.partitions[partition]?.name ?? '') };
   }
 
   get name(): string {
@@ -110,7 +118,7 @@ export class SourceRun {
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
   get exhausted(): boolean {
-    return this.reader.partitions.every((partition) => partition.done);
+    return this.operator.node.plan.bounded && this.reader.partitions.every((partition) => partition.done);
   }
 
   /** Finds where files that have not begun will begin, so that they hold the watermark there. */
@@ -182,6 +190,21 @@ export class SourceRun {
       heldBackBy: hold?.partition !== undefined && partitions.length > 1 ? partitions[hold.partition]?.name : undefined,
       heldBackReason: hold?.reason,
       notice: this.notice,
+    };
+  }
+
+  /** Where its partitions stand, for those who ask what it waits for. */
+  standing(now: bigint): SourceStanding {
+    const { eventTime } = this.operator.node;
+    const { partitions } = this.reader;
+    return {
+      eventTime: eventTime !== undefined,
+      delay: eventTime?.delay ?? 0n,
+      notice: this.notice,
+      reason: this.clock.hold(now)?.reason,
+      partitions: this.clock.standings(now).map((standing, index) => {
+        return { ...standing, name: partitions[index]?.name ?? '', end: partitions[index]?.end };
+      }),
     };
   }
 }

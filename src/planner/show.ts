@@ -1,8 +1,9 @@
 import { StreamsqlError } from '../base/errors.ts';
-import type { ResultTable } from '../base/run.ts';
+import type { Declared, ResultTable } from '../base/run.ts';
 import type { Column } from '../base/schema.ts';
 import type { Describe, Show } from '../parser/statements.ts';
 import { wordFor, type CatalogEntry } from './catalog.ts';
+import { metadataOf } from './metadata.ts';
 import type { Planner } from './planner.ts';
 
 const text = (...names: readonly string[]): readonly Column[] => names.map((name) => ({ name, type: 'VARCHAR' }));
@@ -46,6 +47,11 @@ export async function showAnswer(
 export function describeAnswer(planner: Planner, statement: Describe): ResultTable {
   const entry = planner.entry(statement.name);
   const columns = columnsOf(entry);
+  const metadata = entry.kind === 'source' ? metadataOf(entry.node) : new Map<string, string>();
+  if (metadata.size > 0) {
+    const rows = columns.map(({ name, type }) => [name, type, metadata.get(name) ?? '']);
+    return { columns: text('column_name', 'column_type', 'extra'), rows };
+  }
   return { columns: text('column_name', 'column_type'), rows: columns.map((column) => [column.name, column.type]) };
 }
 
@@ -62,3 +68,12 @@ function columnsOf(entry: CatalogEntry): readonly Column[] {
       return entry.sink.columns;
   }
 }
+
+/** What is declared, for those who help to write more. */
+export const declaredOf = (planner: Planner): readonly Declared[] =>
+  [...planner.entries.values()].map((entry) => ({
+    name: entry.name,
+    kind: entry.kind === 'materialized' ? 'materialized view' : entry.kind,
+    columns: columnsOf(entry).map(({ name, type }) => ({ name, type })),
+    sources: planner.sourcesOf(entry),
+  }));

@@ -48,6 +48,7 @@ function changesOf(name: unknown): SourcePlan['changes'] {
   return format === undefined ? undefined : { format, keyed: true };
 }
 
+/** Partitions are named as `FeedReader` names them. */
 const FEED: SourceConnector = {
   name: 'feed',
   doc: 'rows that a test feeds',
@@ -58,6 +59,14 @@ const FEED: SourceConnector = {
       default: 'json',
       doc: 'what its records are: rows (json), or changes of rows',
     },
+  },
+  metadata: {
+    partition: {
+      types: ['INTEGER', 'BIGINT'],
+      doc: 'the number of the partition',
+      value: { kind: 'partition', of: (name) => Number(name.slice(name.lastIndexOf('-') + 1)) },
+    },
+    offset: { types: ['BIGINT'], doc: 'its number in the partition', value: { kind: 'offset' } },
   },
   plan: ({ columns, options }) => ({
     columns,

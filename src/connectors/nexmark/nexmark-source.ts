@@ -48,6 +48,9 @@ export const nexmarkSource: SourceConnector = {
   name: 'nexmark',
   doc: 'The people, auctions and bids of the Nexmark benchmark, made up as they are read and always the same.',
   options,
+  metadata: {
+    offset: { types: ['BIGINT'], doc: "the row's number among those of its table, from 0", value: { kind: 'offset' } },
+  },
   plan(declaration) {
     const kind = kindOf(declaration);
     const events = numberOf(declaration.options, 'events');

@@ -98,6 +98,8 @@ export interface RetainedRange {
 /** The raw records that are kept of a source, by partition: all that was read from one position on up to another. */
 export interface RetainedSource {
   readonly source: string;
+  /** Of metadata that the lines have in front; absent where there are none. */
+  readonly members?: readonly string[];
   /** `ordinal`: of the chunk that ended at `to`. `dialect`: of records of CSV. */
   readonly partitions: readonly (RetainedRange & {
     readonly ordinal: number | null;
