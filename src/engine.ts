@@ -15,6 +15,7 @@ import { ChangeQueue } from './exec/change-queue.ts';
 import { Duck, type DuckConnection } from './exec/duck.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
+import { Intake } from './exec/intake/intake.ts';
 import { databaseOf, Job } from './exec/job.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
 import { Runtime, type RuntimeHost } from './exec/runtime.ts';
@@ -208,6 +209,7 @@ class StreamEngine implements Engine {
     const identity = identify(plan, this.settings.timeZone);
     const fault = host.fault ?? noFault;
     const disk = host.disk ?? realDisk;
+    const intake = new Intake(fault);
     let runtime: Runtime | undefined;
     try {
       const job = await Job.find({
@@ -220,11 +222,12 @@ class StreamEngine implements Engine {
         disk,
         attach: (db) => this.openResults(db),
         connect: () => this.connectInZone(),
+        intake,
       });
       const { recovery } = job;
       const runtimeHost: RuntimeHost = {
         plan, identity, graph, tables, fault, emit, session: this.session, decodeConnection: await this.connectInZone(),
-        changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
+        changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads, intake,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
         now: host.now ?? Date.now, pollAll: host.pollAll === true,
@@ -330,7 +333,8 @@ function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent
     event: 'start',
     db,
     state,
-    bounded: plan.sources.every((source) => source.plan.bounded),
+    // How much of what comes as it comes is there, nobody knows.
+    bounded: plan.sources.every((source) => source.plan.bounded && source.plan.live !== true),
     sources: plan.sources.map((source) => ({
       name: source.name,
       connector: source.connector,
