@@ -97,9 +97,9 @@ test('appends that come together share a sync', async () => {
     openFile: async (path: string) => {
       const file = await disk.openFile(path);
       return Object.assign(Object.create(file) as typeof file, {
-        append: file.append,
+        append: (bytes: readonly Uint8Array[]) => file.append(bytes),
         sync: () => (syncs++, file.sync()),
-        close: file.close,
+        close: () => file.close(),
       });
     },
   });
