@@ -102,6 +102,7 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
     },
     cwd: resolve(options.cwd ?? '.'),
     stem: options.stem ?? 'query',
+    stdinIsSql: options.stdinIsSql === true,
   });
   return new StreamEngine({ options, host, duck, connection, connect, planner, tables, threads });
 }

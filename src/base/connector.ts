@@ -20,6 +20,8 @@ export interface SourceDeclaration {
   readonly cwd: string;
   /** For the default of group_id: the stem of the file that is run. */
   readonly stem: string;
+  /** Standard input was the SQL: there is nothing more in it. */
+  readonly stdinIsSql?: boolean;
 }
 
 /** A kind of source. `plan` checks what only it can check and touches nothing outside: no file, no socket. */
