@@ -46,7 +46,7 @@ export class RecordCutter {
     if (this.overlong !== undefined) {
       const feed = from.indexOf(LF);
       if (feed === -1) return found;
-      found.reject(tooLong(this.most), this.overlong);
+      this.rejectLong(found, this.overlong);
       this.overlong = undefined;
       from = from.subarray(feed + 1);
     }
@@ -71,7 +71,7 @@ export class RecordCutter {
     const { rest, overlong } = this;
     this.rest = Buffer.alloc(0);
     this.overlong = undefined;
-    if (overlong !== undefined) found.reject(tooLong(this.most), overlong);
+    if (overlong !== undefined) this.rejectLong(found, overlong);
     if (rest.length === 0 || this.isBlank(rest, 0, rest.length)) return found;
     if (cut !== undefined) found.reject(cut, rest);
     else {
@@ -98,11 +98,18 @@ export class RecordCutter {
 
   private add(start: number, end: number, found: Collected): void {
     const { rest } = this;
-    if (this.isBlank(rest, start, end)) return found.skip(rest, end);
+    if (this.isBlank(rest, start, end)) {
+      found.skip(rest, end);
+      return;
+    }
     const record = rest.subarray(start, withoutLineEnd(rest, start, end));
-    if (record.length > this.most) found.reject(tooLong(this.most), record, rest, end);
-    else if (rest[start] === INTAKE.mark) found.reject('it begins with a NUL byte', record, rest, end);
+    if (record.length > this.most) this.rejectLong(found.skip(rest, end), record);
+    else if (rest[start] === INTAKE.mark) found.skip(rest, end).reject('it begins with a NUL byte', record);
     else found.take(rest, start, end);
+  }
+
+  private rejectLong(found: Collected, record: Buffer): void {
+    found.reject(tooLong(this.most), record.subarray(0, this.most));
   }
 
   private isBlank(bytes: Buffer, start: number, end: number): boolean {
@@ -132,13 +139,14 @@ class Collected implements Entries {
     this.records++;
   }
 
-  skip(of: Buffer, end: number): void {
+  /** What ends at `end` is none of it. */
+  skip(of: Buffer, end: number): this {
     this.flush(of);
     this.from = this.to = end;
+    return this;
   }
 
-  reject(reason: string, payload: Buffer, of?: Buffer, end?: number): void {
-    if (of !== undefined && end !== undefined) this.skip(of, end);
+  reject(reason: string, payload: Buffer): void {
     this.bytes.push(rejectedEntry(reason, payload));
     this.records++;
   }
