@@ -142,13 +142,17 @@ test('a request that is under way when the run ends is answered, and what was an
   await next.close();
 });
 
-test('a view that is added starts with what the log has, and says so where that is not all', async () => {
-  const run = await start(kept());
+test.each([
+  ['the log has', ''],
+  ['is retained', ", retain = '1 hour'"],
+])('a view that is added starts with what %s', async (_, retain) => {
+  const sql = SQL.replace("'127.0.0.1:0')", `'127.0.0.1:0'${retain})`);
+  const run = await start(kept(), sql);
   for (let id = 1; id <= 3; id++) await run.post('clicks', `{"id": ${id}, "page": "a"}`);
   await run.read('clicks', 3);
   await run.stop();
   await run.close();
-  const added = `${SQL} CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(id) AS s FROM clicks;`;
+  const added = `${sql} CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(id) AS s FROM clicks;`;
   const next = await start(kept(), added);
   await next.post('clicks', '{"id": 4, "page": "a"}');
   await next.read('clicks', 4);

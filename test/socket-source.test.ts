@@ -133,7 +133,10 @@ describe('lines of a socket', () => {
   test('wait in the server while too much is pending', async () => {
     const server = await listen();
     const connection = server.connection();
-    const run = await start(sqlOf(`127.0.0.1:${server.port}`, ", max_pending = '1 kB'"), { maxBatchRows: 20_000 });
+    const run = await start(sqlOf(`127.0.0.1:${server.port}`, ", max_pending = '1 kB'"), {
+      maxBatchRows: 20_000,
+      batchIntervalMs: 1,
+    });
     const socket = await connection;
     const line = 'x'.repeat(299);
     const lines = 12_000;

@@ -161,6 +161,8 @@ export interface PartitionState {
   readonly end: number | undefined;
   /** Nothing more will ever come. */
   readonly done: boolean;
+  /** It cannot be asked now: what it would have nobody knows, so it is not idle. */
+  readonly away?: boolean;
 }
 
 /** A stretch of one partition, ready to be decoded: the unit that an epoch's record names. */

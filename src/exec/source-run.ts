@@ -238,7 +238,7 @@ export class SourceRun {
   }
 
   private idle(partition: PartitionState, clock: PartitionClock, now: number): boolean {
-    if (this.operator.node.plan.bounded || this.reader.partitions.length < 2) return false;
+    if (this.operator.node.plan.bounded || this.reader.partitions.length < 2 || partition.away === true) return false;
     return partition.end !== undefined && partition.position >= partition.end && now - clock.activeAt > IDLE_AFTER_MS;
   }
 

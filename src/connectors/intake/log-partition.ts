@@ -23,8 +23,8 @@ export class LogPartition implements PartitionState {
   position: number;
   /** Nothing more will be put in. */
   isFinished = false;
-  /** false: what it would bring now nobody can tell, so where it ends is not known. */
-  isConnected = true;
+  /** Whom it comes from cannot be reached. */
+  away = false;
   private readonly index: number;
   private readonly shared: Shared;
   private ordinal: number | undefined;
@@ -46,8 +46,8 @@ export class LogPartition implements PartitionState {
     this.opening.catch(() => undefined);
   } // prettier-ignore
 
-  get end(): number | undefined {
-    return this.isConnected ? (this.log?.end ?? this.position) : undefined;
+  get end(): number {
+    return this.log?.end ?? this.position;
   }
 
   get done(): boolean {

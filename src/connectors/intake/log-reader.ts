@@ -48,6 +48,8 @@ export class LogReader implements SourceReader {
   }
 
   async open(): Promise<void> {
+    // Where only the log is read it is there, and says at once what it lacks.
+    if (this.context.log?.live === false) for (const partition of this.partitions) await partition.opened();
     const opened: Door[] = [];
     try {
       for (const door of this.doors) {

@@ -50,14 +50,13 @@ export class RecordCutter {
       this.overlong = undefined;
       from = from.subarray(feed + 1);
     }
-    this.join(from);
-    let start = 0;
-    for (const end of this.ends(this.rest)) {
-      this.add(start, end, found);
-      start = end;
+    // Only the record that began before is copied, and not all that came after it.
+    const feed = this.rest.length === 0 || this.layout.kind === 'csv' ? -1 : from.indexOf(LF);
+    if (feed !== -1) {
+      this.cut(from.subarray(0, feed + 1), found);
+      from = from.subarray(feed + 1);
     }
-    found.flush(this.rest);
-    this.rest = this.rest.subarray(start);
+    this.cut(from, found);
     if (this.rest.length > this.most) {
       this.overlong = Buffer.from(this.rest.subarray(0, KEPT_OF_OVERLONG));
       this.rest = Buffer.alloc(0);
@@ -83,6 +82,17 @@ export class RecordCutter {
       this.rest = Buffer.alloc(0);
     }
     return found;
+  }
+
+  private cut(bytes: Buffer, found: Collected): void {
+    this.join(bytes);
+    let start = 0;
+    for (const end of this.ends(this.rest)) {
+      this.add(start, end, found);
+      start = end;
+    }
+    found.flush(this.rest);
+    this.rest = this.rest.subarray(start);
   }
 
   private join(bytes: Buffer): void {

@@ -17,7 +17,7 @@ export interface SocketHost {
   fail(error: unknown): void;
 }
 
-const FIRST_WAIT_MS = 250;
+const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A server that is gone without a word is noticed by what answers no probe. */
@@ -36,7 +36,7 @@ export class SocketDoor implements Door {
   constructor(partition: LogPartition, host: SocketHost) {
     this.partition = partition;
     this.host = host;
-    partition.isConnected = false;
+    partition.away = true;
   }
 
   open(): Promise<void> {
@@ -56,7 +56,7 @@ export class SocketDoor implements Door {
       await Promise.race([this.partition.opened(), this.interrupted()]);
       while (!this.isClosing) {
         const reason = await this.connection();
-        this.partition.isConnected = false;
+        this.partition.away = true;
         if (this.isClosing) break;
         this.host.notice(`waiting for ${showAddress(this.host.address)}: ${reason}`);
         await this.pause();
@@ -82,7 +82,7 @@ export class SocketDoor implements Door {
     const isUp = await Promise.race([up(socket, tls !== undefined), over.then(() => false)]);
     if (isUp && !this.isClosing) {
       socket.setTimeout(0);
-      this.partition.isConnected = true;
+      this.partition.away = false;
       this.host.notice(undefined);
       // Only a server that has something to say is worth to be asked again at once.
       socket.once('data', () => (this.wait = FIRST_WAIT_MS));

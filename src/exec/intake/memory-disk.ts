@@ -1,5 +1,8 @@
 import type { Disk, DiskFile } from '../checkpoint/disk.ts';
 
+/** About what a file comes to, so that it is not copied as it grows. */
+const FIRST_BYTES = (1 << 20) + (1 << 18);
+
 class MemoryFile implements DiskFile {
   size = 0;
   private buffer = Buffer.alloc(0);
@@ -7,7 +10,7 @@ class MemoryFile implements DiskFile {
   append(bytes: readonly Uint8Array[]): Promise<void> {
     const more = bytes.reduce((sum, { length }) => sum + length, 0);
     if (this.size + more > this.buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(this.size + more, 2 * this.buffer.length, 1 << 16));
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.size + more, 2 * this.buffer.length, FIRST_BYTES));
       this.buffer.copy(larger, 0, 0, this.size);
       this.buffer = larger;
     }
