@@ -31,8 +31,9 @@ export class Listener {
 
   /** Where it listens, `http://…/ingest/NAME`. */
   urlOf(name: string): string {
-    const { address, family, port } = this.server?.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/ingest/${encodeURIComponent(name)}`;
+    const bound = this.server?.address() as AddressInfo | undefined;
+    const host = this.address.host.includes(':') ? `[${this.address.host}]` : this.address.host;
+    return `http://${host}:${bound?.port ?? this.address.port}/ingest/${encodeURIComponent(name)}`;
   }
 
   async add(name: string, route: Route, span: Span): Promise<void> {

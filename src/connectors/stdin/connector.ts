@@ -56,9 +56,9 @@ function planStdin(declaration: SourceDeclaration, stream: () => Readable): Sour
           layout,
           names: [PARTITION],
           door: (partition, fail) => {
-            const open = (): LoggedStream =>
-              new LoggedStream(stream(), partition, new RecordCutter(layout, maxRecord), settings);
-            return new StdinDoor(partition, { open, source: stream, fail, take: () => takeOnce(context.signal, span) });
+            const logged = (from: Readable): LoggedStream =>
+              new LoggedStream(from, partition, new RecordCutter(layout, maxRecord), settings);
+            return new StdinDoor(partition, { stream, logged, fail, take: () => takeOnce(context.signal, span) });
           },
         },
         context,
@@ -77,8 +77,8 @@ function takeOnce(run: AbortSignal, span: SourceDeclaration['span']): void {
 }
 
 interface StdinHost {
-  open(): LoggedStream;
-  source(): Readable;
+  stream(): Readable;
+  logged(from: Readable): LoggedStream;
   take(): void;
   fail(error: unknown): void;
 }
@@ -113,8 +113,8 @@ class StdinDoor implements Door {
       return;
     }
     if (this.isClosed) return;
-    const stream = this.host.source();
-    const logged = this.host.open();
+    const stream = this.host.stream();
+    const logged = this.host.logged(stream);
     this.logged = logged;
     stream.once('end', () => void logged.stop());
     stream.once('error', (error) => this.host.fail(new StreamsqlError('SOURCE', `standard input cannot be read: ${error.message}`, { cause: error }))); // prettier-ignore
