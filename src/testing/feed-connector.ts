@@ -32,7 +32,7 @@ export function standIn(
     ...connector,
     plan: (declaration) => {
       const plan = connector.plan(declaration);
-      if (isFed(feeding, declaration.name, connector.name)) return { ...plan, bounded: feeding.ends };
+      if (isFed(feeding, declaration.name, connector.name)) return { ...plan, bounded: feeding.ends, live: false };
       if (plan.bounded || !feeding.ends) return plan;
       throw new StreamsqlError('UNSUPPORTED', `the source ${declaration.name} never ends, and the case says END`, {
         span: declaration.span,

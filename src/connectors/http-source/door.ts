@@ -81,16 +81,19 @@ export class HttpDoor implements Door {
 
   private async read(request: IncomingMessage): Promise<Buffer> {
     const pieces: Buffer[] = [];
-    let size = 0;
+    // What is announced counts at once, so that many who come together are not all let in.
+    let [size, counted] = [0, Number(request.headers['content-length'] ?? 0)];
+    this.arriving += counted;
     try {
       for await (const piece of request as AsyncIterable<Buffer>) {
         size += piece.length;
-        this.arriving += piece.length;
+        if (size > counted) this.arriving += size - counted;
+        counted = Math.max(counted, size);
         if (size > this.settings.maxBody) throw new Refusal(413, `a body may have ${this.settings.maxBody} bytes`);
         pieces.push(piece);
       }
     } finally {
-      this.arriving -= size;
+      this.arriving -= counted;
     }
     return Buffer.concat(pieces);
   }
