@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { extname, join as joinPath } from 'node:path';
 import { ident, join, literal, raw, sql, type Sql } from '../../src/base/sql.ts';
 import { Duck, type DuckConnection } from '../../src/exec/duck.ts';
+import { listCheckpoints, readManifest } from '../../src/exec/checkpoint/read-manifest.ts';
 import { RESULTS } from './run.ts';
 
 /** A relation of the undisturbed run and the same of the other. */
@@ -13,7 +14,7 @@ interface Pair {
 
 /**
  * What differs between the results of two runs, in their folders, over the same input: views, tables, late rows, dead letters and
- * the folders of file sinks (in `out`) as multisets of rows; and whether what the second says it read is whole, with nothing twice.
+ * the folders of file sinks (in `out`) and retained records as multisets of rows; and whether what the second says it read is whole, with nothing twice.
  */
 export async function differences(want: string, got: string): Promise<readonly string[]> {
   const duck = await Duck.open(':memory:', { threads: '1' });
@@ -22,7 +23,12 @@ export async function differences(want: string, got: string): Promise<readonly s
     for (const [name, folder] of Object.entries({ want, got }))
       await asked.run(sql`ATTACH ${joinPath(folder, RESULTS)} AS ${ident(name)} (READ_ONLY)`);
     const found: string[] = [...(await recordProblems(asked))];
-    for (const pair of [...(await tablePairs(asked)), ...RECORD, ...sinkPairs(want, got, found)])
+    for (const pair of [
+      ...(await tablePairs(asked)),
+      ...RECORD,
+      ...sinkPairs(want, got, found),
+      ...retainedPairs(want, got),
+    ])
       found.push(...(await compared(asked, pair)));
     return found;
   } finally {
@@ -69,6 +75,22 @@ function sinkPairs(want: string, got: string, problems: string[]): readonly Pair
     const rows = (folder: string): Sql => partRows(joinPath(folder, 'out', name, `**/*${format}`), format);
     return [{ name: `out/${name}`, want: rows(want), got: rows(got) }];
   });
+}
+
+/** The raw records that sources with `retain` keep, as the newest manifest names them, where the run stopped and did not end. */
+function retainedPairs(want: string, got: string): readonly Pair[] {
+  const [wanted, given] = [retainedFiles(want), retainedFiles(got)];
+  if (wanted.length === 0) return [];
+  const rows = (files: readonly string[]): Sql =>
+    sql`SELECT partition, "offset", payload FROM read_parquet([${join(files.map(literal))}])`;
+  return [{ name: 'retained records', want: rows(wanted), got: rows(given) }];
+}
+
+function retainedFiles(run: string): readonly string[] {
+  const state = joinPath(run, 'state');
+  const newest = listCheckpoints(state).at(0);
+  const read = newest === undefined ? undefined : readManifest(state, newest);
+  return (read?.manifest?.retained ?? []).flatMap(({ files }) => files.map(({ path }) => joinPath(state, path)));
 }
 
 const partsOf = (folder: string): readonly string[] =>

@@ -33,7 +33,7 @@ export const stdinSource = stdinFrom(() => process.stdin);
 function planStdin(declaration: SourceDeclaration, stream: () => Readable): SourcePlan {
   const { columns, options, span, stdinIsSql } = declaration;
   if (stdinIsSql === true)
-    throw new StreamsqlError('OPTION', 'standard input is the SQL already', {
+    throw new StreamsqlError('OPTION', 'standard input is where the SQL comes from', {
       span,
       hint: "name a file, streamsql run FILE.sql, or give the SQL itself: streamsql run -c 'CREATE SOURCE …'",
     });

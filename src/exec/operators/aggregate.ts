@@ -9,6 +9,7 @@ import { keepLate, watchForLateRows } from '../late.ts';
 import { StateTable } from '../state.ts';
 import { consolidated } from '../weights.ts';
 import { bucket, floorTo } from '../windows.ts';
+import { explainAggregate } from './aggregate-explain.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import { DistinctValues } from './distinct-values.ts';
 import {
@@ -122,7 +123,7 @@ export class AggregateOperator implements Operator {
     if (this.sql.merges && this.global) await this.addGlobal(rows, false);
     await this.write(
       this.node.appendOnly
-        ? sql`${this.onClose ? this.closing(undefined) : this.given(this.state.name)} LIMIT 0`
+        ? sql`${this.onClose ? this.closing(undefined) : this.firsts(this.state.name)} LIMIT 0`
         : sql`${this.allGroups()}${this.global ? sql`` : sql` LIMIT 0`}`,
     );
     this.produced = this.global;
@@ -242,10 +243,10 @@ export class AggregateOperator implements Operator {
       sql`CREATE OR REPLACE TABLE ${this.touched} AS SELECT p.* FROM (${this.epochGroups(rows, late)}) AS p ANTI JOIN ${this.state.name} AS s ON ${this.sql.sameGroup('p', 's')}`,
     );
     await this.state.append(sql`SELECT * FROM ${this.touched}`);
-    await this.write(this.given(this.touched));
+    await this.write(this.firsts(this.touched));
   }
 
-  private given(groups: Sql): Sql {
+  private firsts(groups: Sql): Sql {
     return this.sql.closedOutput(this.sql.fromMerged(groups), this.node.demand.identity);
   }
 
@@ -337,6 +338,11 @@ export class AggregateOperator implements Operator {
     return this.node.appendOnly ? this.output : this.signed;
   }
 
+  /** What it gave in an epoch, to be looked at: its delta, or, where nobody reads that, the touched groups as they are now. */
+  given(): Sql {
+    return this.node.appendOnly || !this.readSigned ? this.output : this.signed;
+  }
+
   /** Of a live node, the touched groups as they are now: its columns, the group's key, and whether it is there, `$keep`. */
   upserts(): Sql {
     return this.output;
@@ -355,7 +361,6 @@ export class AggregateOperator implements Operator {
   }
 
   explain(): Explanation {
-    const keys = this.sql.groupColumns.join(', ') || 'one group';
     const rows = this.input.delta(false);
     const sqlText = this.onClose
       ? [
@@ -370,34 +375,12 @@ export class AggregateOperator implements Operator {
             sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.sql.changedOutput(this.sql.fromMerged(sql`(${this.touchedState()})`))}`,
           ]
         : [sql`CREATE OR REPLACE TABLE ${this.output} AS ${this.allGroups()}`];
-    return {
-      title: `groupBy-reduce by ${keys}, emit ${this.onClose ? 'on window close' : 'changes'}`,
-      law: this.onClose
-        ? 'Δout = the groups whose window the watermark closed'
-        : this.node.firsts
-          ? 'Δout = the groups that are seen for the first time'
-          : 'Δout = the touched groups as they are now − as they were',
-      state: this.describeState(),
-      bound: this.describeBound(),
-      sql: sqlText.map((statement) => statement.text),
-    };
-  }
-
-  private describeState(): string {
-    if (!this.sql.merges) return `${this.state.name.text}: the rows of each group`;
-    if (this.sql.panes && this.onClose) return `${this.state.name.text}: partial results by pane and group`;
-    const values = this.values.any ? `; ${this.values.tables.join(', ')}: the distinct values of each group` : '';
-    return `${this.state.name.text}: ${this.onClose ? 'partial results by window and group' : 'one row a group'}${values}`;
-  }
-
-  private describeBound(): string {
-    const close = this.node.close;
-    if (close === undefined)
-      return this.global && this.values.any
-        ? 'UNBOUNDED: it grows with the number of distinct values'
-        : this.global && this.sql.merges
-          ? 'one row'
-          : 'UNBOUNDED: groups never close; it grows with the number of groups';
-    return `the watermark: a group goes ${close.after / 1000n} ms after ${close.column === '$w' ? 'the start of its window' : close.column}`;
+    return explainAggregate({
+      node: this.node,
+      sql: this.sql,
+      state: this.state.name.text,
+      values: this.values.tables,
+      statements: sqlText.map((statement) => statement.text),
+    });
   }
 }

@@ -2,7 +2,7 @@
 CREATE SOURCE bids (
   id BIGINT, auction INTEGER, price BIGINT, ts TIMESTAMP,
   WATERMARK FOR ts AS ts - INTERVAL '2 seconds'
-) WITH (connector = 'kafka', brokers = '${BROKERS}', topic = '${TOPIC}', format = 'json', fetch_max_wait = '20 ms', fetch_max_bytes = '64 kB');
+) WITH (connector = 'kafka', brokers = '${BROKERS}', topic = '${TOPIC}', format = 'json', fetch_max_wait = '20 ms', fetch_max_bytes = '64 kB', retain = '1 day');
 
 CREATE MATERIALIZED VIEW closed AS
 SELECT window_start, window_end, auction, count(*) AS n, max(price) AS top
