@@ -20,7 +20,13 @@ describe('what a run is told about checkpoints and its end', () => {
 
   it('is left to the engine where nothing is said', async () => {
     const { opened, ran } = await run();
-    expect(opened).toEqual({ db: ':memory:', cwd: '/nowhere', variables: {}, state: '/nowhere/here', stdinIsSql: true });
+    expect(opened).toEqual({
+      db: ':memory:',
+      cwd: '/nowhere',
+      variables: {},
+      state: '/nowhere/here',
+      stdinIsSql: true,
+    });
     expect(Object.keys(ran ?? {})).toEqual(['signal', 'onEvent']);
   });
 

@@ -344,6 +344,7 @@ export class Runtime {
   async close(): Promise<void> {
     this.ended.abort();
     await this.output?.checkpoints?.settled();
+    this.host.intake.abandon();
     await this.batches.close();
     await this.host.intake.close();
     await this.output?.retained?.close();

@@ -75,8 +75,13 @@ export class Intake {
     }
   }
 
-  async close(): Promise<void> {
+  /** Whoever waits for a log that has not begun waits in vain. */
+  abandon(): void {
     this.settle?.end(new StreamsqlError('SOURCE', 'the run ended before it began'));
+  }
+
+  async close(): Promise<void> {
+    this.abandon();
     for (const log of this.logs.values()) await log.then((open) => open.close()).catch(() => undefined);
   }
 }

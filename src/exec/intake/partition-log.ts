@@ -4,7 +4,7 @@ import type { Fault } from '../../base/fault.ts';
 import type { IntakePartition } from '../../base/intake.ts';
 import { framed } from './frame.ts';
 import type { LogDisk } from './memory-disk.ts';
-import { LogSegment, segmentName } from './segment.ts';
+import { LogSegment, MOST_NOTED, segmentName } from './segment.ts';
 
 export interface LogHost {
   readonly disk: LogDisk;
@@ -59,6 +59,8 @@ export class PartitionLog implements IntakePartition {
 
   note(head: string): void {
     if (this.segments.length > 0) throw new StreamsqlError('INTERNAL', `the log of ${this.name} has begun already`);
+    if (head.length > MOST_NOTED)
+      throw new StreamsqlError('SOURCE', `${this.name} begins with a header of ${head.length} characters`);
     this.head = head;
   }
 

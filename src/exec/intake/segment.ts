@@ -5,7 +5,9 @@ import type { LogDisk } from './memory-disk.ts';
 
 /** The version of what is written here. */
 const FORMAT = 1;
-const MOST_HEAD = 1 << 20;
+/** Of the first line, bytes; what is noted may take an eighth of it, for JSON writes some characters as six. */
+const MOST_HEAD = 1 << 22;
+export const MOST_NOTED = MOST_HEAD / 8;
 const LF = 10;
 
 /**
