@@ -19,7 +19,7 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
-    // The session has options of the same names as its commands do.
+    // After a command its own options count, which have the same letters.
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({

@@ -104,9 +104,9 @@ export class StatusDesk {
   }
 
   private source(source: SourceRun, now: number, paused: boolean): SourceStatus {
-    const progress = source.progress(now);
+    const progress = source.progress(BigInt(now) * 1000n);
     const { node } = source.operator;
-    const standing = source.standing(now);
+    const standing = source.standing(BigInt(now) * 1000n);
     const latest = standing.partitions.flatMap((partition) => partition.latest ?? []);
     const last = latest.reduce((high, next) => (next > high ? next : high), latest[0] ?? 0n);
     const behind = latest.length === 0 || node.plan.bounded ? null : Math.max(0, now - Number(last / 1000n));
@@ -220,7 +220,7 @@ function slowest(node: PlanNode, sources: readonly SourceRun[]): string | null {
   let found: SourceRun | undefined;
   for (const source of sources) {
     if (!read.has(source.operator.node) || source.operator.node.eventTime === undefined) continue;
-    const isLess = found === undefined || source.watermark === undefined || (found.watermark !== undefined && source.watermark < found.watermark); // prettier-ignore
+    const isLess = found === undefined || source.clock.watermark === undefined || (found.clock.watermark !== undefined && source.clock.watermark < found.clock.watermark); // prettier-ignore
     if (isLess) found = source;
   }
   return found?.name ?? null;

@@ -23,7 +23,7 @@ export class LogPartition implements PartitionState {
   position: number;
   /** Nothing more will be put in. */
   isFinished = false;
-  /** Whom it comes from cannot be reached. */
+  /** Whom it comes from cannot be reached: where it ends is as of then. */
   away = false;
   private readonly index: number;
   private readonly shared: Shared;
@@ -31,6 +31,7 @@ export class LogPartition implements PartitionState {
   private log: IntakePartition | undefined;
   private readonly opening: Promise<IntakePartition>;
   private bytesPerRecord = 200;
+  private looks = 0;
   private readonly waiters: (() => void)[] = [];
   private isClosed = false;
 
@@ -48,6 +49,12 @@ export class LogPartition implements PartitionState {
 
   get end(): number {
     return this.log?.end ?? this.position;
+  }
+
+  /** Each look is answered as long as whom it comes from is there. */
+  get answers(): number {
+    if (!this.away) this.looks++;
+    return this.looks;
   }
 
   get done(): boolean {

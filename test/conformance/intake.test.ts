@@ -1,17 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { SourceConnector, SourceContext, SourceReader } from '../src/base/connector.ts';
-import { noFault } from '../src/base/fault.ts';
-import { checkOptions } from '../src/base/options.ts';
-import { layoutOf } from '../src/connectors/intake/layout.ts';
-import { RecordCutter } from '../src/connectors/intake/record-cutter.ts';
-import { socketSource } from '../src/connectors/socket/connector.ts';
-import { realDisk } from '../src/exec/checkpoint/disk.ts';
-import { Duck, type DuckConnection } from '../src/exec/duck.ts';
-import { Intake } from '../src/exec/intake/intake.ts';
-import { openScratch } from '../src/exec/scratch.ts';
-import { Random } from './fuzz/random.ts';
-import { contextOf, itResumes, readAll, type Subject } from './support/resume-suite.ts';
+import type { SourceConnector, SourceContext, SourceReader } from '../../src/base/connector.ts';
+import { noFault } from '../../src/base/fault.ts';
+import { checkOptions } from '../../src/base/options.ts';
+import { layoutOf } from '../../src/connectors/intake/layout.ts';
+import { RecordCutter } from '../../src/connectors/intake/record-cutter.ts';
+import { socketSource } from '../../src/connectors/socket/connector.ts';
+import { realDisk } from '../../src/exec/checkpoint/disk.ts';
+import { Duck, type DuckConnection } from '../../src/exec/duck.ts';
+import { Intake } from '../../src/exec/intake/intake.ts';
+import { openScratch } from '../../src/exec/scratch.ts';
+import { Random } from '../fuzz/random.ts';
+import { itConforms, type Specimen } from './source-suite.ts';
+import { contextOf, readAll } from '../support/resume-suite.ts';
 
+const COLUMNS = [{ name: 'line', type: 'VARCHAR' }];
 const SPAN = { start: 0, end: 0 };
 const HOSTS = ['a:1', 'b:2'];
 const scratch = openScratch();
@@ -29,7 +31,7 @@ afterAll(() => {
 
 const declarationOf = (connector: SourceConnector, format: string): Parameters<SourceConnector['plan']>[0] => ({
   name: 's', primaryKey: [], computed: [], span: SPAN, cwd: '.', stem: 's',
-  columns: [{ name: 'line', type: 'VARCHAR' }],
+  columns: COLUMNS,
   options: checkOptions(
     Object.entries({ host: HOSTS.join(), format, max_record: '40' }).map(([name, value]) => ({ name, value, nameSpan: SPAN, valueSpan: SPAN })),
     connector.options, 'the source', SPAN,
@@ -37,22 +39,29 @@ const declarationOf = (connector: SourceConnector, format: string): Parameters<S
 }); // prettier-ignore
 
 /** A source whose log has been filled by connections that were cut anywhere. */
-class Filled implements Subject {
+class Filled implements Specimen {
+  readonly connection = connection;
+  readonly columns = COLUMNS;
+  readonly ordinals = true;
+  readonly bad: number;
+  readonly grow = { partition: (records: number): Promise<void> => this.add(records) };
   readonly intake = new Intake(noFault);
   readonly declaration: ReturnType<typeof declarationOf>;
 
-  constructor(format: string) {
+  constructor(format: string, bad = 0) {
+    this.bad = bad;
     this.declaration = declarationOf(socketSource, format);
     this.intake.begin(undefined, realDisk);
-  }
-
-  get connection(): DuckConnection {
-    return connection;
   }
 
   open(context: Pick<SourceContext, 'resume' | 'skipped'>): SourceReader {
     const log = this.intake.of('s', false);
     return socketSource.plan(this.declaration).open({ ...contextOf(scratch, connection), ...context, log });
+  }
+
+  private async add(records: number): Promise<void> {
+    const log = await this.intake.of('s', true).partition('b:2');
+    await log.append([Buffer.from('{"line":"more"}\n'.repeat(records))], records);
   }
 
   async fill(line: (random: Random, i: number) => string): Promise<this> {
@@ -80,15 +89,14 @@ class Filled implements Subject {
 const odd = (random: Random, i: number): string =>
   random.pick([`line ${i}`, 'x'.repeat(random.int(30, 200)), '', ' ', '\0 begins so', `é "${i}"`, `line ${i}\r`, '{"line": 1}']); // prettier-ignore
 
+const BAD: Readonly<Record<string, number>> = { raw: 130, json: 296, csv: 92 };
+
 describe.each([
   ['raw', odd],
   ['json', odd],
   ['csv', (random: Random, i: number): string => random.oneIn(4) ? `"line\n""${i}"""` : random.pick(['plain', '', 'x'.repeat(90), `a "${i}"`])], // prettier-ignore
 ])('a log of %s', (format, line) => {
-  let subject: Filled;
-  beforeAll(async () => (subject = await new Filled(format).fill(line)));
-
-  itResumes(() => subject, 12);
+  itConforms(() => new Filled(format, BAD[format]).fill(line), 10);
 });
 
 test('what is not in the log any more is a gap, or skipped and said so', async () => {
