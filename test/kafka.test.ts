@@ -333,15 +333,6 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('the kafka source'), () => {
     });
   });
 
-  it('refuses a codec that it does not read, by name', async () => {
-    await createTopic(broker, 'lz4', 1, { 'compression.type': 'lz4' });
-    await produce('lz4', numbers(0, 10));
-    await expect(reading({ brokers, topic: 'lz4', bounded: 'true' }, (read) => read.drain())).rejects.toMatchObject({
-      code: 'SOURCE',
-      message: 'lz4-0: the batch at offset 0 is compressed with lz4',
-    });
-  });
-
   it('shows its progress to lag tools', async () => {
     await createTopic(broker, 'lag');
     await produce('lag', numbers(0, 10));

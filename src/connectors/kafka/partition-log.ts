@@ -38,12 +38,18 @@ export class PartitionLog implements PartitionState {
   incoming = 0;
   /** The next offset to ask for. */
   fetchOffset: number;
+  /** What was asked for last. */
+  asked = -1;
+  /** How many answers, one after the other, had damaged bytes. */
+  damages = 0;
   /** The next offset to be parsed. */
   parsedTo: number;
   /** The next offset to be taken. */
   position: number;
   /** The end that read_committed sees (the last stable offset), as last heard of. */
   lastStable: number | undefined;
+  /** Where the log ends, by the answer that is being absorbed; no batch goes beyond. */
+  logEnd = Infinity;
   /** It cannot be read on. */
   failed = false;
   private readonly segments: Segment[] = [];
@@ -122,7 +128,6 @@ export class PartitionLog implements PartitionState {
 
   /** What is next is not there any more: goes on at `offset`, as if there had been nothing before it. */
   skipTo(offset: number): void {
-    this.aborted.clear();
     this.fetchOffset = offset;
     this.settle(offset);
   }

@@ -1,5 +1,7 @@
-import { gunzipSync } from 'node:zlib';
 import { StreamsqlError } from '../../base/errors.ts';
+import { CODECS, Decompressor } from './codecs/decompress.ts';
+import { TooLongError } from './codecs/output.ts';
+import { crc32c } from './crc32c.ts';
 import { addKeyed, type KeyedLayout } from './keyed-lines.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { isBlank, joinLines, TEXT_GROWTH, writeText } from './value.ts';
@@ -18,6 +20,8 @@ export function rawLayout(column: string): Layout {
 // https://kafka.apache.org/documentation/#recordbatch
 const LENGTH = 8;
 const MAGIC = 16;
+const CRC = 17;
+/** From here on the checksum is of. */
 const ATTRIBUTES = 21;
 const LAST_OFFSET_DELTA = 23;
 const PRODUCER_ID = 43;
@@ -25,8 +29,15 @@ const COUNT = 57;
 const RECORDS = 61;
 /** Of a batch's length field, which counts from after itself. */
 const LENGTH_END = 12;
-const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+/** Of a record: each of its seven fields takes a byte. */
+const LEAST_BYTES = 7;
 const LF = 10;
+
+/** Bytes that do not match their checksum, or their place: fetched once more they may be whole. */
+export class DamagedBatch extends StreamsqlError {}
+
+/** Batches are read one after the other, so one serves all. */
+const decompressor = new Decompressor();
 
 /** The offset after the last whole batch in `buffer[start, end)`; undefined where there is none. Reads headers only. */
 export function nextOffset(buffer: Buffer, start: number, end: number): number | undefined {
@@ -34,7 +45,7 @@ export function nextOffset(buffer: Buffer, start: number, end: number): number |
   for (let at = start; at + RECORDS <= end;) {
     const batchEnd = at + LENGTH_END + buffer.readInt32BE(at + LENGTH);
     if (batchEnd > end || batchEnd < at + RECORDS) break;
-    next = readInt64(buffer, at) + buffer.readInt32BE(at + LAST_OFFSET_DELTA) + 1;
+    next = Math.max(next ?? 0, readInt64(buffer, at) + buffer.readInt32BE(at + LAST_OFFSET_DELTA) + 1);
     at = batchEnd;
   }
   return next;
@@ -43,20 +54,31 @@ export function nextOffset(buffer: Buffer, start: number, end: number): number |
 /**
  * Appends the records of the batches in `buffer[start, end)` to the log, from `log.parsedTo` on and below `log.stop`.
  * A batch cut short at the end is left for the next fetch; control batches and aborted records are skipped.
- * Throws a SOURCE error on bytes that are no batches, or in a codec that is not read.
+ * Throws DamagedBatch before anything of that batch is appended, and a SOURCE error on what cannot be read at all.
  */
 export function readBatches(buffer: Buffer, start: number, end: number, log: PartitionLog, layout: Layout): void {
-  for (let at = start; at + RECORDS <= end;) {
+  let due = 0;
+  for (let at = start; at + CRC <= end;) {
     const base = readInt64(buffer, at);
-    if (log.stop !== undefined && base >= log.stop) return log.settle(log.stop);
+    const magic = buffer[at + MAGIC]!;
+    if (magic < 2) throw new StreamsqlError('SOURCE', `${log.name}: offset ${base} has message format ${magic}, not 2`);
     const batchEnd = at + LENGTH_END + buffer.readInt32BE(at + LENGTH);
+    // The checksum is not of these. A log that grew meanwhile may seem to end before; the next answer knows better.
+    if (magic > 2 || batchEnd < at + RECORDS || base < due || base >= Math.min(log.logEnd, Number.MAX_SAFE_INTEGER)) {
+      throw damaged(log, 'its header makes no sense');
+    }
+    if (log.stop !== undefined && base >= log.stop) return log.settle(log.stop);
     if (batchEnd > end) return;
-    if (batchEnd < at + RECORDS) throw corrupt(log, base);
+    if (crc32c(buffer.subarray(at + ATTRIBUTES, batchEnd)) !== buffer.readUInt32BE(at + CRC)) {
+      throw damaged(log, 'its checksum does not match');
+    }
     const last = base + buffer.readInt32BE(at + LAST_OFFSET_DELTA);
+    if (last < base) throw corrupt(log, base);
     if (last >= log.parsedTo) {
       readBatch(buffer, at, batchEnd, base, last, log, layout);
       log.settle(last + 1);
     }
+    due = last + 1;
     at = batchEnd;
   }
 }
@@ -70,28 +92,27 @@ function readBatch(
   log: PartitionLog,
   layout: Layout,
 ): void {
-  const magic = buffer[at + MAGIC];
-  if (magic !== 2) throw new StreamsqlError('SOURCE', `${log.name}: offset ${base} has message format ${magic}, not 2`);
   const attributes = buffer.readInt16BE(at + ATTRIBUTES);
   const [codec, transactional, control] = [attributes & 7, (attributes & 0x10) !== 0, (attributes & 0x20) !== 0];
   log.aborted.reach(last);
   if (control) {
-    if (isAbortMarker(buffer, at + RECORDS)) log.aborted.close(buffer.readBigInt64BE(at + PRODUCER_ID));
+    if (isAbortMarker(buffer, at + RECORDS, end)) log.aborted.close(buffer.readBigInt64BE(at + PRODUCER_ID));
     return;
   }
   if (transactional && log.aborted.has(buffer.readBigInt64BE(at + PRODUCER_ID))) return;
   const count = buffer.readInt32BE(at + COUNT);
-  if (codec === 0) return readRecords(buffer, at + RECORDS, end, base, count, log, layout);
-  if (codec !== 1) throw unreadable(log, base, codec);
-  const records = unzip(buffer.subarray(at + RECORDS, end), log, base);
-  readRecords(records, 0, records.length, base, count, log, layout);
+  if (count === 0 && at + RECORDS === end) return; // all that compaction left of it
+  if (codec === 0) return readRecords(buffer, at + RECORDS, end, base, last, count, log, layout);
+  const records = decompress(codec, buffer.subarray(at + RECORDS, end), log, base);
+  readRecords(records, 0, records.length, base, last, count, log, layout);
 }
 
 /** The key of a control record: a version, then 0 for abort, 1 for commit. */
-function isAbortMarker(buffer: Buffer, at: number): boolean {
+function isAbortMarker(buffer: Buffer, at: number, end: number): boolean {
   let p = skipVarint(buffer, at) + 1; // length, attributes
   p = skipVarint(buffer, skipVarint(buffer, p)); // timestamp delta, offset delta
-  return buffer.readInt16BE(skipVarint(buffer, p) + 2) === 0; // the key's length, its version
+  p = skipVarint(buffer, p) + 2; // the key's length, its version
+  return p + 2 <= end && buffer.readInt16BE(p) === 0;
 }
 
 /** The hot loop: nothing is allocated a record. */
@@ -100,15 +121,18 @@ function readRecords(
   start: number,
   end: number,
   base: number,
+  last: number,
   count: number,
   log: PartitionLog,
   layout: Layout,
 ): void {
+  if (count < 0 || count * LEAST_BYTES > end - start) throw corrupt(log, base);
   const from = log.parsedTo;
   const stop = log.stop ?? Infinity;
   const json = layout.format === 'json';
   const keyed = layout.format === 'keyed';
   const segment = json ? log.room(end - start + count, count) : undefined;
+  let due = base;
   let p = start;
   let v: number;
   let s: number;
@@ -120,6 +144,8 @@ function readRecords(
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
     const offset = base + ((v >>> 1) ^ -(v & 1));
+    if (offset < due || offset > last) throw corrupt(log, base);
+    due = offset + 1;
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
     const key = (v >>> 1) ^ -(v & 1);
@@ -129,7 +155,7 @@ function readRecords(
     v |= b << s;
     const length = (v >>> 1) ^ -(v & 1);
     const valueEnd = length > 0 ? p + length : p;
-    if (valueEnd > end) throw corrupt(log, offset);
+    if (valueEnd > end) throw corrupt(log, base);
     if (offset >= from && offset < stop) {
       if (keyed) {
         const keyBytes = key < 0 ? undefined : buffer.subarray(keyAt, keyAt + key);
@@ -150,7 +176,8 @@ function readRecords(
     p = valueEnd;
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
-    for (let headers = (v >>> 1) ^ -(v & 1); headers > 0; headers--) p = skipBytes(buffer, skipBytes(buffer, p));
+    for (let headers = (v >>> 1) ^ -(v & 1); headers > 0 && p < end; headers--)
+      p = skipBytes(buffer, skipBytes(buffer, p));
   }
   if (p !== end) throw corrupt(log, base);
 }
@@ -207,21 +234,30 @@ function skipBytes(buffer: Buffer, at: number): number {
   return length > 0 ? p + length : p;
 }
 
-function unzip(bytes: Buffer, log: PartitionLog, base: number): Buffer {
+/** By codecs that a batch names in three bits. */
+function decompress(codec: number, bytes: Buffer, log: PartitionLog, base: number): Buffer {
+  const name = CODECS[codec];
+  if (name === undefined || name === 'none')
+    throw new StreamsqlError('SOURCE', `${log.name}: the batch at offset ${base} is compressed with codec ${codec}`, {
+      hint: 'that is none that Kafka has had so far: gzip, snappy, lz4 and zstd can be read',
+    });
   try {
-    return gunzipSync(bytes);
+    return decompressor.decompress(name, bytes);
   } catch (cause) {
-    throw new StreamsqlError('SOURCE', `${log.name}: the record batch at offset ${base} is not valid gzip`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = cause instanceof TooLongError ? 'is too large' : `is not valid ${name}`;
+    throw new StreamsqlError('SOURCE', `${log.name}: the record batch at offset ${base} ${what}: ${reason}`, { cause });
   }
 }
 
-function corrupt(log: PartitionLog, offset: number): StreamsqlError {
-  return new StreamsqlError('SOURCE', `${log.name}: the record batch at offset ${offset} is damaged`);
+/** The offset is the one that was asked for, for what a damaged header says of it is not to be believed. */
+export function damaged(log: PartitionLog, why: string): DamagedBatch {
+  return new DamagedBatch('SOURCE', `${log.name}: the record batch at offset ${log.parsedTo} is damaged: ${why}`, {
+    hint: "it came so from the broker several times: kafka-dump-log.sh on the broker's files tells whether it is stored so",
+  });
 }
 
-function unreadable(log: PartitionLog, base: number, codec: number): StreamsqlError {
-  const name = CODECS[codec] ?? `codec ${codec}`;
-  return new StreamsqlError('SOURCE', `${log.name}: the batch at offset ${base} is compressed with ${name}`, {
-    hint: "uncompressed and gzip batches can be read: set the producers' compression.type to gzip or none",
-  });
+/** It came as it was sent, by its checksum; whoever made it made it wrong. */
+function corrupt(log: PartitionLog, offset: number): StreamsqlError {
+  return new StreamsqlError('SOURCE', `${log.name}: the record batch at offset ${offset} is damaged`);
 }
