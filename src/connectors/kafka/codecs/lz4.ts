@@ -1,21 +1,21 @@
+import { copyLiterals, copyMatch, SLACK, viewOf } from './copy.ts';
 import type { Output } from './output.ts';
 
 const MAGIC = 0x184d2204;
 const BLOCK_BYTES: readonly (number | undefined)[] = [0, 0, 0, 0, 1 << 16, 1 << 18, 1 << 20, 1 << 22];
 /** A byte of a block becomes at most so many. */
 const LARGEST_RATIO = 255;
-/** From this length on a native copy is faster than a loop. */
-const COPY = 16;
 
 /**
  * Frames of LZ4: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md. Their checksums are not looked at, for a
  * record batch has its own. Throws where the bytes are no such frames.
  */
 export function unLz4(source: Buffer, out: Output): void {
-  for (let at = 0; at < source.length;) at = frame(source, at, out);
+  const view = viewOf(source);
+  for (let at = 0; at < source.length;) at = frame(source, view, at, out);
 }
 
-function frame(source: Buffer, start: number, out: Output): number {
+function frame(source: Buffer, view: DataView, start: number, out: Output): number {
   if (start + 7 > source.length || source.readUInt32LE(start) !== MAGIC)
     throw new Error('it does not begin as a frame');
   const flags = source[start + 4]!;
@@ -36,42 +36,39 @@ function frame(source: Buffer, start: number, out: Output): number {
       out.used += source.copy(out.bytes, out.used, at, end);
     } else {
       out.reserve(Math.min(blockBytes, size * LARGEST_RATIO));
-      const used = block(source, at, end, out.bytes, out.used, out.used + blockBytes);
-      if (used === -1) throw new Error('a block is damaged');
-      out.used = used;
+      if (!block(source, view, at, end, out, out.used + blockBytes)) throw new Error('a block is damaged');
     }
     at = end + (hasBlockSums ? 4 : 0);
   }
   return at + (hasSum ? 4 : 0);
 }
 
-/** Writes what `source[at, blockEnd)` stands for from `target[start]` on, at most to `limit`; where it ends, or -1. */
-function block(source: Buffer, at: number, blockEnd: number, target: Buffer, start: number, limit: number): number {
-  const room = Math.min(limit, target.length);
+/** Writes what `source[at, blockEnd)` stands for, at most up to `limit` in all; false where that cannot be. */
+function block(source: Buffer, view: DataView, at: number, blockEnd: number, out: Output, limit: number): boolean {
+  const { bytes: target, view: targetView } = out;
+  const room = Math.min(limit, target.length - SLACK);
   let p = at;
-  let o = start;
+  let o = out.used;
   while (p < blockEnd) {
     const token = source[p++]!;
     let literals = token >>> 4;
     let more: number;
     if (literals === 15) do literals += more = source[p++]!; while (more === 255); // prettier-ignore
-    if (!(p + literals <= blockEnd && o + literals <= room)) return -1;
-    if (literals > COPY) {
-      source.copy(target, o, p, p + literals);
-      o += literals;
-      p += literals;
-    } else for (const end = p + literals; p < end;) target[o++] = source[p++]!;
-    if (p === blockEnd) return o;
+    if (!(p + literals <= blockEnd && o + literals <= room)) return false;
+    copyLiterals(source, view, p, blockEnd, target, targetView, o, literals);
+    o += literals;
+    p += literals;
+    if (p === blockEnd) {
+      out.used = o;
+      return true;
+    }
     const distance = source[p]! | (source[p + 1]! << 8);
     p += 2;
     let length = (token & 15) + 4;
     if (length === 19) do length += more = source[p++]!; while (more === 255); // prettier-ignore
-    let from = o - distance;
-    if (!(p <= blockEnd && distance > 0 && from >= 0 && o + length <= room)) return -1;
-    if (length > COPY && distance >= length) {
-      target.copyWithin(o, from, from + length);
-      o += length;
-    } else for (const end = o + length; o < end;) target[o++] = target[from++]!;
+    if (!(p <= blockEnd && distance > 0 && distance <= o && o + length <= room)) return false;
+    copyMatch(target, targetView, o, distance, length);
+    o += length;
   }
-  return -1;
+  return false;
 }

@@ -1,3 +1,4 @@
+import { copyLiterals, copyMatch, viewOf } from './copy.ts';
 import type { Output } from './output.ts';
 
 /** How snappy-java, and with it Kafka's own producers, begin a stream of blocks; others write one block alone. */
@@ -5,23 +6,22 @@ const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const XERIAL_HEADER = 16;
 /** Three bytes become at most 64. */
 const LARGEST_RATIO = 22;
-/** From this length on a native copy is faster than a loop. */
-const COPY = 16;
 
 /** Snappy: https://github.com/google/snappy/blob/main/format_description.txt. Throws where the bytes are none. */
 export function unSnappy(source: Buffer, out: Output): void {
-  if (!source.subarray(0, XERIAL.length).equals(XERIAL)) return block(source, 0, source.length, out);
+  const view = viewOf(source);
+  if (!source.subarray(0, XERIAL.length).equals(XERIAL)) return block(source, view, 0, source.length, out);
   for (let at = XERIAL_HEADER; at < source.length;) {
     if (at + 4 > source.length) throw new Error('a block is cut short');
     const start = at + 4;
     const end = start + source.readUInt32BE(at);
     if (end > source.length) throw new Error('a block is cut short');
-    block(source, start, end, out);
+    block(source, view, start, end, out);
     at = end;
   }
 }
 
-function block(source: Buffer, start: number, end: number, out: Output): void {
+function block(source: Buffer, view: DataView, start: number, end: number, out: Output): void {
   let at = start;
   let length = 0;
   for (let factor = 1; ; factor *= 128) {
@@ -32,12 +32,14 @@ function block(source: Buffer, start: number, end: number, out: Output): void {
   }
   if (length > (end - at) * LARGEST_RATIO) throw new Error('a block claims more than it can hold');
   out.reserve(length);
-  if (!elements(source, at, end, out.bytes, out.used, out.used + length)) throw new Error('a block is damaged');
+  if (!elements(source, view, at, end, out, length)) throw new Error('a block is damaged');
   out.used += length;
 }
 
-/** Writes what `source[at, end)` stands for to exactly `target[start, limit)`; false where it does not. */
-function elements(source: Buffer, at: number, end: number, target: Buffer, start: number, limit: number): boolean {
+/** Writes what `source[at, end)` stands for, exactly so many bytes; false where it does not. */
+function elements(source: Buffer, view: DataView, at: number, end: number, out: Output, length: number): boolean {
+  const { bytes: target, view: targetView, used: start } = out;
+  const limit = start + length;
   let p = at;
   let o = start;
   while (p < end) {
@@ -53,29 +55,24 @@ function elements(source: Buffer, at: number, end: number, target: Buffer, start
       }
       literals++;
       if (!(p + literals <= end && o + literals <= limit)) return false;
-      if (literals > COPY) {
-        source.copy(target, o, p, p + literals);
-        o += literals;
-        p += literals;
-      } else for (const stop = p + literals; p < stop;) target[o++] = source[p++]!;
+      copyLiterals(source, view, p, end, target, targetView, o, literals);
+      o += literals;
+      p += literals;
       continue;
     }
-    let length = (tag >>> 2) + 1;
+    let copied = (tag >>> 2) + 1;
     let distance: number;
     if (kind === 1) {
-      length = ((tag >>> 2) & 7) + 4;
+      copied = ((tag >>> 2) & 7) + 4;
       distance = ((tag >>> 5) << 8) | source[p++]!;
     } else {
       distance = source[p]! | (source[p + 1]! << 8);
       if (kind === 3) distance += source[p + 2]! * 0x1_0000 + source[p + 3]! * 0x100_0000;
       p += kind === 3 ? 4 : 2;
     }
-    let from = o - distance;
-    if (!(p <= end && distance > 0 && from >= start && o + length <= limit)) return false;
-    if (length > COPY && distance >= length) {
-      target.copyWithin(o, from, from + length);
-      o += length;
-    } else for (const stop = o + length; o < stop;) target[o++] = target[from++]!;
+    if (!(p <= end && distance > 0 && distance <= o - start && o + copied <= limit)) return false;
+    copyMatch(target, targetView, o, distance, copied);
+    o += copied;
   }
   return o === limit;
 }
