@@ -90,10 +90,13 @@ function bytes(text: string | null): Buffer {
   return text === null ? varint(-1) : Buffer.concat([varint(Buffer.byteLength(text)), Buffer.from(text)]);
 }
 
-/** Zigzag, seven bits a byte, the least first. */
-function varint(value: number): Buffer {
+/** Zigzag, so that small negative numbers are short too. */
+const varint = (value: number): Buffer => uvarint((value << 1) ^ (value >> 31));
+
+/** Seven bits a byte, the least first. */
+export function uvarint(value: number): Buffer {
   const out: number[] = [];
-  let rest = (value << 1) ^ (value >> 31);
-  for (rest >>>= 0; rest >= 0x80; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
+  let rest = value >>> 0;
+  for (; rest >= 0x80; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
   return Buffer.from([...out, rest]);
 }
