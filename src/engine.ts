@@ -2,7 +2,10 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
-import type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
+import type {
+  Declared, Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, Reading, ResultTable, RunEvent, RunOptions, RunSummary,
+} from './base/run.ts'; // prettier-ignore
+import type { EngineStatus } from './base/status.ts';
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
@@ -13,11 +16,14 @@ import { finishState } from './exec/claim.ts';
 import { backfill } from './exec/backfill.ts';
 import { ChangeQueue } from './exec/change-queue.ts';
 import { Duck, type DuckConnection } from './exec/duck.ts';
+import { StatusDesk } from './exec/engine-status.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
 import { databaseOf, Job } from './exec/job.ts';
+import { Readers } from './exec/readers.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
 import { Runtime, type RuntimeHost } from './exec/runtime.ts';
+import { queryError } from './exec/query-error.ts';
 import { openScratch } from './exec/scratch.ts';
 import { Session } from './exec/session.ts';
 import { Settings } from './exec/settings.ts';
@@ -31,9 +37,12 @@ import { identify } from './planner/fingerprint.ts';
 import { keylessWarnings } from './planner/keyless.ts';
 import { retainWarnings } from './planner/retain.ts';
 import { Planner, type Answer } from './planner/planner.ts';
-import { describeAnswer, showAnswer } from './planner/show.ts';
+import { declaredOf, describeAnswer, showAnswer } from './planner/show.ts';
 
-export type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
+export type {
+  Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, ResultTable, RunEvent, RunOptions, RunSummary,
+} from './base/run.ts'; // prettier-ignore
+export type { EngineStatus } from './base/status.ts';
 export { StreamsqlError, renderError } from './base/errors.ts';
 export type { ErrorCode, Span } from './base/errors.ts';
 
@@ -124,22 +133,22 @@ class StreamEngine implements Engine {
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
+  private fileGrows = false;
   private readonly changes = new ChangeQueue();
+  private readonly readers: Readers;
+  private readonly desk: StatusDesk;
 
   constructor(parts: Parts) {
     this.parts = parts;
     this.session = new Session(parts.connection, parts.host.journalFrom);
     this.settings = new Settings(parts.options, parts.connection, parts.tables);
+    const { connect } = parts;
+    this.readers = new Readers(connect);
+    this.desk = new StatusDesk({ db: databaseOf(parts.options), now: parts.host.now ?? Date.now, connect });
   }
 
   async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
-    const variables = this.parts.options.variables ?? {};
-    const script = parseScript(text, name, (variable) => {
-      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
-      if (given !== undefined) return { value: given, secret: false };
-      const value = process.env[variable];
-      return value === undefined ? undefined : { value, secret: true };
-    });
+    const script = this.parse(text, name);
     const answers: { sql: string; table: ResultTable }[] = [];
     if (this.started) return this.change(script);
     try {
@@ -154,10 +163,20 @@ class StreamEngine implements Engine {
     return answers;
   }
 
+  private parse(text: string, name: string): Script {
+    const variables = this.parts.options.variables ?? {};
+    return parseScript(text, name, (variable) => {
+      const given = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
+      if (given !== undefined) return { value: given, secret: false };
+      const value = process.env[variable];
+      return value === undefined ? undefined : { value, secret: true };
+    });
+  }
+
   /** Changes of tables while the engine runs. */
   private async change(script: Script): Promise<readonly []> {
     try {
-      await this.changes.add(this.parts.planner.changes(script));
+      await this.changes.add(this.parts.planner.changes(script), this.fileGrows);
       return [];
     } catch (error) {
       throw redacted(this.parts.planner.changeError(error), script);
@@ -194,9 +213,13 @@ class StreamEngine implements Engine {
   async run(options: RunOptions = {}): Promise<RunSummary> {
     if (this.started) throw new StreamsqlError('USAGE', 'an engine runs once; open another');
     this.started = true;
+    this.fileGrows = options.fileGrows === true;
     const plan = this.parts.planner.plan();
-    const emit = options.onEvent ?? (() => undefined);
-    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0) {
+    const emit = (event: RunEvent): void => {
+      this.desk.event(event);
+      options.onEvent?.(event);
+    };
+    if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0 && options.keepOpen !== true) {
       throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
       });
@@ -209,6 +232,8 @@ class StreamEngine implements Engine {
     const fault = host.fault ?? noFault;
     const disk = host.disk ?? realDisk;
     let runtime: Runtime | undefined;
+    const ready = this.readers.hold();
+    this.desk.phase = 'starting';
     try {
       const job = await Job.find({
         options: { ...given, checkpointIntervalMs: this.settings.checkpointIntervalMs },
@@ -227,7 +252,7 @@ class StreamEngine implements Engine {
         changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
-        now: host.now ?? Date.now, pollAll: host.pollAll === true,
+        now: host.now ?? Date.now, pollAll: host.pollAll === true, control: options.control,
         ...(host.openReader === undefined ? {} : { openReader: host.openReader }),
       }; // prettier-ignore
       runtime = new Runtime(runtimeHost);
@@ -238,6 +263,7 @@ class StreamEngine implements Engine {
         recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery, options.signal);
+      this.desk.begin({ plan, graph, runtime });
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),
@@ -246,11 +272,14 @@ class StreamEngine implements Engine {
       ])
         emit({ event: 'warning', message });
       if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
+      this.desk.phase = 'running';
+      ready();
       const { interrupted } = await runtime.run(options);
+      this.desk.phase = 'ending';
       this.changes.close(new StreamsqlError('USAGE', 'the run is over: no table changes any more'));
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
-      await finishResults(output.connection, status);
+      await this.readers.without(() => finishResults(output.connection, status));
       if (given.state !== undefined) await finishState(disk, given.state, status);
       for (const select of plan.closing) {
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
@@ -262,6 +291,8 @@ class StreamEngine implements Engine {
       this.changes.close(failure);
       throw failure;
     } finally {
+      ready();
+      this.desk.phase = 'idle';
       await runtime?.close();
     }
   }
@@ -282,13 +313,39 @@ class StreamEngine implements Engine {
     const reader = await this.connectInZone();
     try {
       await reader.run(sql`USE res`);
+      await reader.run(sql`SET errors_as_json = true`);
       return await reader.table(raw(select));
     } catch (error) {
-      const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-      throw new StreamsqlError('BIND', message, { cause: error });
+      throw queryError(error, select);
     } finally {
       reader.close();
     }
+  }
+
+  async *read(text: string, options: ReadOptions = {}): AsyncGenerator<ReadPart> {
+    await this.openResults(databaseOf(this.parts.options));
+    yield* this.readers.read(text, options);
+  }
+
+  async status(): Promise<EngineStatus> {
+    return this.desk.status();
+  }
+
+  async reading(text: string): Promise<Reading> {
+    const script = this.parse(text, 'sql');
+    const [select] = script.statements;
+    if (select?.kind !== 'select') throw new StreamsqlError('USAGE', 'this is no SELECT', { span: select?.span });
+    try {
+      if (await this.parts.planner.isContinuous(select)) return { continuous: true };
+    } catch (error) {
+      throw redacted(error, script);
+    }
+    const { sql: mapped } = select.query;
+    return { continuous: false, sql: mapped.text, origin: (offset) => mapped.origin(offset) };
+  }
+
+  get declared(): readonly Declared[] {
+    return declaredOf(this.parts.planner);
   }
 
   async explain(options: ExplainOptions = {}): Promise<string> {
@@ -312,10 +369,11 @@ class StreamEngine implements Engine {
     return format === 'json' ? JSON.stringify(targets, null, 2) : explainText(targets);
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.scratch?.close();
+    await this.readers.close();
+    this.desk.close();
     this.parts.duck.close();
-    return Promise.resolve();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Column } from './schema.ts';
+import type { EngineStatus } from './status.ts';
 
 /** What `open` takes. Every part has a default: a database in memory, no state folder, the current folder. */
 export interface OpenOptions {
@@ -40,8 +41,45 @@ export interface RunOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** A run that reads no source, only tables, ends after its first epoch; with this it goes on until the signal aborts. */
   readonly keepOpen?: boolean;
+  /**
+   * Changes of tables that come by `sql` are as if the file had gained them: a run that goes on from here with a file that
+   * has them does not do them again.
+   */
+  readonly fileGrows?: boolean;
+  /** What pauses sources and steps by hand. */
+  readonly control?: RunControl;
   /** Ends the run in good order, as the signal does, when so many epochs, or at least so many rows, are committed, or after so long, ms. */
   readonly stopAfter?: { readonly epochs?: number; readonly rows?: number; readonly ms?: number };
+}
+
+/** A hand on a run: the run asks it between epochs. */
+export interface RunControl {
+  /** Nothing is to happen for now but changes of tables. */
+  readonly holds: boolean;
+  /** Whether a source is to be left alone for now. */
+  isPaused(source: string): boolean;
+  /** Resolves when the answers may be others; for one asker, so that what was asked before is let go of. */
+  changed(): Promise<void>;
+  /** The next epoch was asked for by hand. */
+  readonly stepping: boolean;
+  /** It is done; or the run has ended. */
+  stepped(deltas: readonly OperatorDelta[]): void;
+  readonly watcher: ViewWatcher;
+}
+
+/** Looks on as views change. */
+export interface ViewWatcher {
+  watches(view: string): boolean;
+  /** After each epoch that changed it: at most the first thousand changes, rows after an `op`, '+' or '-'. */
+  changed(view: string, changes: ResultTable): void;
+}
+
+/** What an operator gave in an epoch: how many rows, and the first of them; `$n` is their weight. */
+export interface OperatorDelta {
+  readonly operator: string;
+  readonly title: string;
+  readonly rows: number;
+  readonly table: ResultTable;
 }
 
 /** Rows as JSON values: what is too wide for a JSON number (BIGINT, DECIMAL, HUGEINT) is a string. */
@@ -135,6 +173,30 @@ export interface ExplainOptions {
   readonly analyze?: boolean;
 }
 
+/** Over a source it runs on and on; else it is asked of the results, as `sql`. `origin` maps an offset in `sql` to one in the text. */
+export type Reading =
+  | { readonly continuous: true }
+  | { readonly continuous: false; readonly sql: string; readonly origin: (offset: number) => number };
+
+export interface Declared {
+  readonly name: string;
+  readonly kind: 'source' | 'table' | 'view' | 'materialized view' | 'sink';
+  readonly columns: readonly Column[];
+  /** The sources that it reads, itself or through others; a source's own name. */
+  readonly sources: readonly string[];
+}
+
+export interface ReadOptions {
+  /** Aborting it ends the statement that runs. */
+  readonly signal?: AbortSignal;
+  /** Relative paths in the text resolve against it; the engine's own folder. */
+  readonly cwd?: string;
+}
+
+/** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */
+export type ReadPart =
+  { readonly epoch: number } | { readonly columns: readonly Column[] } | { readonly rows: ResultTable['rows'] };
+
 /** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
 export interface Engine {
   /**
@@ -150,6 +212,17 @@ export interface Engine {
   run(options?: RunOptions): Promise<RunSummary>;
   /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. */
   query(sql: string): Promise<ResultTable>;
+  /**
+   * Any statements that only read, over one epoch, as they answer; an epoch that is committed meanwhile is not seen. Throws
+   * UNSUPPORTED, before it reads anything, where one does more than read; LOCKED where the run ends meanwhile.
+   */
+  read(text: string, options?: ReadOptions): AsyncGenerator<ReadPart>;
+  /** How it stands, now. */
+  status(): Promise<EngineStatus>;
+  /** How a SELECT would be answered. Throws StreamsqlError with a span into `text`. */
+  reading(text: string): Promise<Reading>;
+  /** What is declared so far. */
+  readonly declared: readonly Declared[];
   explain(options?: ExplainOptions): Promise<string>;
   close(): Promise<void>;
 }

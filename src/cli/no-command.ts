@@ -4,17 +4,19 @@ import { StreamsqlError } from '../base/errors.ts';
 import { nearest } from '../base/options.ts';
 import type { Io } from './io.ts';
 
-/** `streamsql` or `streamsql DB` will be the interactive session; all else is a misspelt command. Throws USAGE. */
-export function noCommand(words: readonly string[], io: Io, commands: readonly string[]): never {
-  const [word] = words;
+/** What `streamsql [DB]` opens: a database's path, or nothing for one in memory. Throws USAGE where it is a misspelt command. */
+export function sessionDatabase(words: readonly string[], io: Io, commands: readonly string[]): string | undefined {
+  const [word, more] = words;
   const help = `${io.command} --help lists the commands`;
-  if (word === undefined) throw new StreamsqlError('USAGE', 'there is no interactive session yet', { hint: help });
+  if (word === undefined) return undefined;
   if (/\.sql$/i.test(word)) {
     throw new StreamsqlError('USAGE', `${word} is no command`, { hint: `to run it: ${io.command} run ${word}` });
   }
-  if (word === ':memory:' || /\.(?:duckdb|db)$/i.test(word) || existsSync(resolve(io.cwd, word))) {
-    throw new StreamsqlError('USAGE', 'there is no interactive session yet', {
-      hint: `to ask a database: ${io.command} query ${word} "SELECT …"`,
+  const isDatabase = word === ':memory:' || /\.(?:duckdb|db)$/i.test(word) || existsSync(resolve(io.cwd, word));
+  if (isDatabase && more === undefined) return word;
+  if (isDatabase) {
+    throw new StreamsqlError('USAGE', `a session takes one database; ${more} is too much`, {
+      hint: `to ask one thing: ${io.command} ${word} -c "SELECT …"`,
     });
   }
   const near = nearest(word, commands);

@@ -2,12 +2,14 @@ import { Command, Option } from 'commander';
 import type { Dependencies } from './dependencies.ts';
 import { FORMATS, type Format } from './format.ts';
 import type { Io } from './io.ts';
-import { noCommand } from './no-command.ts';
+import { sessionDatabase } from './no-command.ts';
 import { durationMs, memorySize, names, positiveInteger, variable } from './option-values.ts';
 import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
 import { runCommand, type RunFlags } from './run.ts';
 import { addStateCommands } from './state-program.ts';
+import type { StatusFlags } from './status.ts';
 import { testCommand } from './test-command.ts';
+import type { InteractiveFlags } from '../repl/interactive.ts';
 import { version } from '../exec/version.ts';
 
 /** The commands and their options. `done` gets the exit code of the one that ran. */
@@ -25,9 +27,15 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
       getOutHelpWidth: () => (io.stdout.isTTY ? io.stdout.columns : 100),
       getOutHasColors: () => false,
     })
-    .argument('[words...]')
-    .action((words: readonly string[]) => noCommand(words, io, commandNames(program)));
-  program.usage('COMMAND [options]');
+    .argument('[DB...]', 'open a session: statements are taken one by one, in memory or on this database')
+    .option('-c, --command <SQL>', 'run these statements instead of asking for some; may be repeated', names)
+    .addOption(variables())
+    .action(async (words: readonly string[], flags: InteractiveFlags) => {
+      const db = sessionDatabase(words, io, commandNames(program));
+      const { interactive } = await import('../repl/interactive.ts');
+      done(await interactive(db, flags, io, calls));
+    });
+  program.usage('[DB] | COMMAND [options]');
   program.addHelpText('after', examples(['run queries/demo.sql', 'query demo.duckdb "SHOW TABLES"', 'help run'], io));
 
   program
@@ -80,8 +88,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
 
   program
     .command('query')
-    .description('ask a results database; the database is only read')
-    .argument('<DB>', 'a database that a run wrote')
+    .description('ask a results database, also while a run goes on; it is only read')
+    .argument('<DB>', 'a database that a run writes or wrote, or its state folder')
     .argument('<SQL>', "DuckDB's SQL, in quotes")
     .addOption(new Option('--format <FORMAT>', 'how to print').choices(FORMATS).default('table'))
     .addHelpText(
@@ -98,6 +106,22 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .action(async (db: string, sql: string, flags: { format: Format }) => {
       const { queryCommand } = await import('./query.ts');
       done(await queryCommand(db, sql, flags, io));
+    });
+
+  program
+    .command('status')
+    .description('show how the run stands that holds a results database, or what the last one left')
+    .argument('<DB>', 'a database that a run writes or wrote, or its state folder')
+    .addOption(new Option('--format <FORMAT>', 'how to print').choices(FORMATS).default('table'))
+    .addOption(new Option('--json', 'print one JSON object').conflicts('format'))
+    .option('--watch', 'again each second, until the run ends or Ctrl-C')
+    .addHelpText(
+      'after',
+      examples(['status demo.duckdb', 'status demo.duckdb --watch', 'status demo.state --json'], io),
+    )
+    .action(async (db: string, flags: StatusFlags) => {
+      const { statusCommand } = await import('./status.ts');
+      done(await statusCommand(db, flags, io));
     });
 
   program

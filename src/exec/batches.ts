@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chunk } from '../base/connector.ts';
+import type { RunControl } from '../base/run.ts';
 import type { ChangeQueue } from './change-queue.ts';
 import type { EpochRange } from './results.ts';
 import { readAgain } from './read-again.ts';
@@ -25,6 +26,7 @@ export interface BatchesHost {
   readonly maxBatchRows: number;
   /** Sources are not kept together by event time: whoever feeds them decides. */
   readonly pollAll: boolean;
+  readonly control?: RunControl | undefined;
 }
 
 /** Chooses what each epoch reads: polls the sources, and keeps them together by event time. */
@@ -45,14 +47,14 @@ export class Batches {
 
   /** What is there for an epoch: waits until a source has something, or a table is to change, or a moment. */
   async next(signal: AbortSignal | undefined): Promise<readonly Batch[]> {
-    const live = this.sources.filter((source) => !source.exhausted || source.pending !== undefined);
+    const live = this.unpaused.filter((source) => !source.exhausted || source.pending !== undefined);
     this.startPolls(live);
     const ready = new Map<SourceRun, readonly Chunk[]>();
     const waits = live.map(async (source) => {
       const chunks = await source.pending;
       ready.set(source, chunks ?? []);
     });
-    const changed = this.host.changes.arrival();
+    const changed = Promise.race([this.host.changes.arrival(), ...this.controlled()]);
     const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
     // Bounded input is there already: all sources bring their part, so that they advance together.
     if (bounded) await Promise.race([Promise.all(waits), changed]);
@@ -65,8 +67,17 @@ export class Batches {
       if (chunks.length > 0) batches.push({ source, chunks });
     }
     if (signal?.aborted !== true && batches.length > 0)
-      this.startPolls(this.sources.filter((source) => !source.exhausted));
+      this.startPolls(this.unpaused.filter((source) => !source.exhausted));
     return batches;
+  }
+
+  private get unpaused(): readonly SourceRun[] {
+    const { control } = this.host;
+    return control === undefined ? this.sources : this.sources.filter(({ name }) => !control.isPaused(name));
+  }
+
+  private controlled(): readonly Promise<void>[] {
+    return this.host.control === undefined ? [] : [this.host.control.changed()];
   }
 
   /** Reads again what an epoch read, by source. Throws GAP where it is not what it was. */
@@ -87,7 +98,7 @@ export class Batches {
   }
 
   private startPolls(sources: readonly SourceRun[]): void {
-    const frontiers = this.sources.flatMap((source) => source.frontier() ?? []);
+    const frontiers = this.unpaused.flatMap((source) => source.frontier() ?? []);
     const frontier = frontiers.length === 0 ? undefined : frontiers.reduce((low, next) => (next < low ? next : low));
     const maxRecords = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
     for (const source of sources) {

@@ -3,6 +3,8 @@ import type { TableChange } from '../planner/table-service.ts';
 /** A script of changes on its way to its epoch. */
 export interface QueuedScript {
   readonly changes: readonly TableChange[];
+  /** The file has them from now on. */
+  readonly kept: boolean;
   /** Its epoch is committed. */
   done(): void;
   /** It changed nothing. */
@@ -17,11 +19,12 @@ export class ChangeQueue {
   private closed: unknown;
 
   /** Resolves when the epoch that the changes are part of is committed; rejects when they fail, or the run does. */
-  add(changes: readonly TableChange[]): Promise<void> {
+  add(changes: readonly TableChange[], kept = false): Promise<void> {
     if (this.closed !== undefined) return Promise.reject(this.closed as Error);
     return new Promise((resolve, reject) => {
       const script: QueuedScript = {
         changes,
+        kept,
         done: () => (this.underWay.delete(script), resolve()),
         failed: (error) => (this.underWay.delete(script), reject(error as Error)),
       };

@@ -1,4 +1,5 @@
 import type { Fault } from '../base/fault.ts';
+import type { OperatorDelta } from '../base/run.ts';
 import { sql } from '../base/sql.ts';
 import type { Plan, PlanNode } from '../planner/plan.ts';
 import type { Batch } from './batches.ts';
@@ -9,6 +10,7 @@ import type { LoggedEpoch } from './epoch-log.ts';
 import { epochRecord, type DecodedBatches } from './epoch-record.ts';
 import type { Graph } from './graph.ts';
 import { LATE_SHAPE, LATE_STAGING } from './late.ts';
+import { operatorDeltas } from './operator-deltas.ts';
 import { END_OF_TIME, type EpochClock } from './operators/operator.ts';
 import type { TableOperator } from './operators/table.ts';
 import { changesOf } from './results-schema.ts';
@@ -16,7 +18,7 @@ import type { EpochRecord, Results } from './results.ts';
 import type { Session } from './session.ts';
 import type { SinkWriters } from './sink-writers.ts';
 import type { SourceRun } from './source-run.ts';
-import type { Tables } from './tables.ts';
+import { statementText, type Tables } from './tables.ts';
 
 export interface EpochsHost {
   readonly plan: Plan;
@@ -43,6 +45,8 @@ export interface Prepared {
   readonly decoded: DecodedBatches;
   readonly decodeMs: number;
   readonly scripts: readonly QueuedScript[];
+  /** Is told what each operator gave. */
+  readonly stepped?: ((deltas: readonly OperatorDelta[]) => void) | undefined;
 }
 
 /** One epoch after another: decode, step the operators, commit. */
@@ -82,9 +86,13 @@ export class Epochs {
     const started = performance.now();
     await this.ingest(prepared.decoded, prepared.clock, undefined);
     const changed = await this.changeTables(prepared.scripts);
+    const kept = changed.filter((script) => script.kept).flatMap(({ changes }) => changes);
+    if (kept.length > 0)
+      results.statements = [...results.statements, ...kept.map(({ sql: text }) => statementText(text))];
     host.fault('tables-changed');
     const { clock, stamped, last } = prepared;
     const late = await this.step({ number: epoch, clock, stamped, last });
+    if (prepared.stepped !== undefined) prepared.stepped(await operatorDeltas(host.graph, host.session));
     const own = { epoch, clock: prepared.stamped, closing: prepared.last, decodeMs: prepared.decodeMs };
     await host.sinks.stage(epoch);
     host.fault('staged');

@@ -1,4 +1,4 @@
-import { StreamsqlError } from '../base/errors.ts';
+import type { ResultTable, ViewWatcher } from '../base/run.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, literal, raw, sql, timestamp, type Sql } from '../base/sql.ts';
 import type { MaterializedView, Plan } from '../planner/plan.ts';
@@ -12,8 +12,10 @@ import { AggregateOperator } from './operators/aggregate.ts';
 import type { Operator } from './operators/operator.ts';
 import type { TableOperator } from './operators/table.ts';
 import type { DeadLetter } from './decode/plan.ts';
-import { changesOf, meta, metaTables, rowsOf } from './results-schema.ts';
+import { changesOf, meta, metaTables } from './results-schema.ts';
 import { ResultsUpkeep } from './results-upkeep.ts';
+import { viewChanges } from './view-changes.ts';
+import { keyType, viewTable, type KeyColumn, type ViewTable } from './view-table.ts';
 import { micros } from './windows.ts';
 
 /** What was read of a partition in an epoch. `check`: see `Chunk.check`. */
@@ -45,25 +47,6 @@ export interface EpochRecord {
   readonly runMs: number;
 }
 
-/** The key by which a live view's rows are found again. */
-interface ViewTable {
-  readonly view: MaterializedView;
-  readonly operator: Operator;
-  /** The table that holds the rows: the view's own, or, where the keys are not among its columns, one beside it. */
-  readonly table: Sql;
-  readonly keys: readonly KeyColumn[];
-  readonly live: boolean;
-}
-
-interface KeyColumn {
-  /** In the operator's delta. */
-  readonly delta: string;
-  /** In the view's table. */
-  readonly column: string;
-  /** What the table's column exceeds the delta's by (window_end and `$w`), microseconds. */
-  readonly shift: bigint;
-}
-
 /**
  * The results database: each materialized view a table of its name, and in the schema `_streamsql` the record of what
  * was read and when. An epoch's changes and its record are one transaction.
@@ -78,6 +61,9 @@ export class Results {
   /** The last epoch that no recovery will need the log of, and the last whose log has gone. */
   forgettable = -1;
   private forgotten = -1;
+  /** Who looks on as views change. */
+  watcher: ViewWatcher | undefined;
+  private readonly seen = new Map<string, ResultTable>();
   /** Statements of the file that changed tables before the next epoch; they are written down with it. */
   statements: readonly string[] = [];
 
@@ -188,6 +174,8 @@ export class Results {
       await this.connection.run(sql`ROLLBACK`).catch(() => undefined);
       throw error;
     }
+    for (const [view, changes] of this.seen) if (changes.rows.length > 0) this.watcher?.changed(view, changes);
+    this.seen.clear();
     await this.upkeep.committed();
   }
 
@@ -221,6 +209,12 @@ export class Results {
   }
 
   private async apply(table: ViewTable): Promise<void> {
+    if (this.watcher?.watches(table.view.name) === true)
+      this.seen.set(table.view.name, await viewChanges(this.connection, table));
+    await this.applyDelta(table);
+  }
+
+  private async applyDelta(table: ViewTable): Promise<void> {
     const { view, operator } = table;
     const delta = table.live && operator instanceof AggregateOperator ? operator.upserts() : operator.delta(false);
     const sources = view.node.columns.map((column) => ident(column.name));
@@ -318,35 +312,6 @@ export class Results {
 
 const ROWS_A_STATEMENT = 500;
 const KEPT_EPOCHS = 1000;
-
-function viewTable(view: MaterializedView, operator: Operator): ViewTable {
-  const live = operator instanceof AggregateOperator && !view.node.appendOnly;
-  if (!live) return { view, operator, table: ident('res', 'main', view.name), keys: [], live };
-  const keys = operator.sql.groupColumns.map((name) => keyColumn(view, operator, name));
-  const beside = keys.some((key) => key.column.startsWith('$'));
-  const table = beside ? rowsOf(view.name) : ident('res', 'main', view.name);
-  return { view, operator, table, keys, live };
-}
-
-/** The view's own column that is the key, where there is one. */
-function keyColumn(view: MaterializedView, operator: AggregateOperator, name: string): KeyColumn {
-  const { node } = operator;
-  for (const key of node.keys) {
-    if (name === '$w' ? key.role === 'plain' || key.role === 'window_time' : key.name !== name) continue;
-    const at = node.outputs.findIndex((output) => output.sql === ident(key.name).text);
-    const column = view.columns[at];
-    if (column === undefined) continue;
-    return { delta: name, column: column.name, shift: key.role === 'window_end' ? (node.window?.size ?? 0n) : 0n };
-  }
-  return { delta: name, column: name, shift: 0n };
-}
-
-function keyType(operator: Operator, name: string): string {
-  if (!(operator instanceof AggregateOperator)) throw new StreamsqlError('INTERNAL', `${name} is no key`);
-  const { node } = operator;
-  if (name === '$w') return node.window?.zoned === true ? 'TIMESTAMP WITH TIME ZONE' : 'TIMESTAMP';
-  return node.keys.find((key) => key.name === name)?.type ?? 'VARCHAR';
-}
 
 function recordRow(record: EpochRecord): Sql {
   const ranges = record.ranges.map(

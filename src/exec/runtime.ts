@@ -1,7 +1,7 @@
 import type { ScratchPool, SourceContext, SourceReader } from '../base/connector.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Fault } from '../base/fault.ts';
-import type { Progress, RunEvent, RunOptions, RunSummary } from '../base/run.ts';
+import type { OperatorDelta, Progress, RunControl, RunEvent, RunOptions, RunSummary } from '../base/run.ts';
 import type { Identity } from '../planner/fingerprint.ts';
 import type { SourceNode } from '../planner/plan-sources.ts';
 import type { Plan } from '../planner/plan.ts';
@@ -56,6 +56,7 @@ export interface RuntimeHost {
   /** Sources are not kept together by event time: whoever feeds them decides. */
   readonly pollAll: boolean;
   readonly emit: (event: RunEvent) => void;
+  readonly control: RunControl | undefined;
 }
 
 /** What a run writes. */
@@ -136,6 +137,7 @@ export class Runtime {
   /** Opens what the run writes. */
   async openOutput(output: Output, recovery: Recovery | undefined, signal: AbortSignal | undefined): Promise<void> {
     this.output = output;
+    output.results.watcher = this.host.control?.watcher;
     if (signal !== undefined) this.sinks.stopWith(signal);
     for (const source of this.sources) source.keeper = output.retained?.of(source.name);
     await this.sinks.open(recovery);
@@ -183,6 +185,7 @@ export class Runtime {
 
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
+    const { control } = this.host;
     if (!this.begun) {
       // Whatever happens then, there is one to go on from.
       if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
@@ -198,20 +201,28 @@ export class Runtime {
     let progressAt = performance.now();
     try {
       for (;;) {
-        if (signal.aborted || this.over || (this.batches.ended && !this.host.changes.pending)) break;
+        if (
+          signal.aborted ||
+          this.over ||
+          (this.batches.ended && !this.host.changes.pending && control?.holds !== true)
+        )
+          break;
         const started = performance.now();
         const batches = await Promise.race([this.batches.next(signal), failureOf(running)]);
         // Whether the clock calls for an epoch is known when the last one is over.
         if (batches.length === 0) await running;
-        if (batches.length > 0 || this.clock.due() || this.host.changes.pending) {
+        const step = control?.stepping === true;
+        let deltas: readonly OperatorDelta[] | undefined;
+        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.clock.due())) {
           const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
           if (signal.aborted && stop.reached) break;
-          running = this.process(prepared, stop);
+          running = this.process(step ? { ...prepared, stepped: (given) => (deltas = given) } : prepared, stop);
           running.catch(() => undefined);
           // A tick has brought nothing: it is over before anyone is asked for more.
-          if (batches.length === 0) await running;
+          if (batches.length === 0 || step) await running;
         }
+        if (deltas !== undefined) control?.stepped(deltas);
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });
@@ -230,8 +241,11 @@ export class Runtime {
   private async finish(interrupted: boolean): Promise<{ interrupted: boolean }> {
     const { plan } = this.host;
     const kept = this.output?.checkpoints !== undefined;
-    if (!this.over && !interrupted && plan.sources.every((source) => source.plan.bounded))
-      await this.process(await this.epochs.prepare([], END_OF_TIME, true));
+    if (!this.over && !interrupted && plan.sources.every((source) => source.plan.bounded)) {
+      const prepared = await this.epochs.prepare([], END_OF_TIME, true);
+      const { control } = this.host;
+      await this.process(control?.stepping === true ? { ...prepared, stepped: (deltas) => control.stepped(deltas) } : prepared); // prettier-ignore
+    }
     // What waits for a time goes out now, unless the run can go on.
     else if (!this.over && this.clock.holdsBack() && !(interrupted && kept))
       await this.process(await this.epochs.prepare([], this.clock.micros(), true));
@@ -282,6 +296,11 @@ export class Runtime {
 
   private get records(): number {
     return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
+  }
+
+  /** What it reads, for those who ask how it stands. */
+  get reads(): readonly SourceRun[] {
+    return this.sources;
   }
 
   progress(): Progress {

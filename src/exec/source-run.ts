@@ -9,6 +9,7 @@ import type { Decoded, DecodePlan } from './decode/plan.ts';
 import { deltaTable, END_OF_TIME, least } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
 import type { SourceKeeper } from './retained/source-keeper.ts';
+import type { SourceStanding } from './source-standing.ts';
 
 /** How long a partition of a live source must have had nothing new before it holds no watermark back, ms. */
 const IDLE_AFTER_MS = 10_000;
@@ -290,6 +291,25 @@ export class SourceRun {
           : undefined,
       notice: this.notice,
     };
+  }
+
+  /** Where its partitions stand, for those who ask what it waits for. */
+  standing(now: number): SourceStanding {
+    const slowest = this.slowest(now)?.index;
+    const { eventTime, plan } = this.operator.node;
+    return {
+      eventTime: eventTime !== undefined,
+      delay: eventTime?.delay ?? 0n,
+      notice: this.notice,
+      partitions: this.reader.partitions.map((partition, index) => {
+        const clock = this.clockOf(index);
+        return {
+          name: partition.name, position: this.committed.get(index) ?? clock.initial, end: partition.end,
+          done: this.finished(index), idle: !plan.bounded && this.idle(partition, clock, now),
+          latest: clock.greatest, first: clock.first, activeAt: clock.activeAt, holds: index === slowest,
+        };
+      }),
+    }; // prettier-ignore
   }
 
   /** Of a source that has ended: where its watermark was at the end. */

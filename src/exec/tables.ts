@@ -192,7 +192,7 @@ export class Tables implements TableService {
 }
 
 /** A statement however it is spaced and commented. */
-const statementText = ({ text }: MappedText): string =>
+export const statementText = ({ text }: MappedText): string =>
   tokenize(text)
     .map((token) => token.text)
     .join(' ');

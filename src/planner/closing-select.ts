@@ -60,7 +60,7 @@ export async function planSelect(
   });
 }
 
-async function readsSource(planning: Planning, query: Query): Promise<boolean> {
+export async function readsSource(planning: Planning, query: Query): Promise<boolean> {
   const tree = await planning.host.service.parse(query.sql);
   const names = baseTables(tree).map((node) => text(node['table_name']));
   const windowed = bindText(query.sql).text !== query.sql.text;

@@ -6,15 +6,16 @@ import type {
   InsertInto,
   Name,
   Script,
+  Select,
   Statement,
 } from '../parser/statements.ts';
 import { Catalog, type CatalogEntry } from './catalog.ts';
-import { planSelect } from './closing-select.ts';
+import { planSelect, readsSource } from './closing-select.ts';
 import { createView } from './create-view.ts';
 import { drop } from './drop.ts';
 import { explainedPlan } from './explained-plan.ts';
 import { declareSink, insertInto } from './into-sinks.ts';
-import { planOf, type Plan } from './plan.ts';
+import { inOrder, planOf, type Plan } from './plan.ts';
 import { written, type PlannerHost, type Planning } from './planning.ts';
 import { QueryPlanner } from './query-planner.ts';
 import { createTable, streamsAreNotRead, tableChange } from './tables.ts';
@@ -85,6 +86,11 @@ export class Planner {
     });
   }
 
+  /** Whether a SELECT reads a source, and so runs on and on. */
+  async isContinuous(statement: Select): Promise<boolean> {
+    return statement.query.emit !== undefined || (await readsSource(this.planning, statement.query));
+  }
+
   /** An error of a change, in the words of the catalog. */
   changeError(error: unknown): unknown {
     return streamsAreNotRead(this.catalog, error);
@@ -96,6 +102,16 @@ export class Planner {
 
   entry(name: Name): CatalogEntry {
     return this.catalog.need(name);
+  }
+
+  /** The names of the sources that something reads, itself or through others. */
+  sourcesOf(entry: CatalogEntry): readonly string[] {
+    if (entry.kind === 'source') return [entry.name];
+    const nodes =
+      entry.kind === 'materialized'
+        ? [entry.view.node]
+        : this.catalog.targets.filter(({ name }) => name === entry.name).map(({ node }) => node);
+    return inOrder(nodes).flatMap((node) => (node.kind === 'source' ? [node.name] : []));
   }
 
   /** What a run does: every table, materialized view and sink, and the sources that they read. */

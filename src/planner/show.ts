@@ -1,5 +1,5 @@
 import { StreamsqlError } from '../base/errors.ts';
-import type { ResultTable } from '../base/run.ts';
+import type { Declared, ResultTable } from '../base/run.ts';
 import type { Column } from '../base/schema.ts';
 import type { Describe, Show } from '../parser/statements.ts';
 import { wordFor, type CatalogEntry } from './catalog.ts';
@@ -62,3 +62,12 @@ function columnsOf(entry: CatalogEntry): readonly Column[] {
       return entry.sink.columns;
   }
 }
+
+/** What is declared, for those who help to write more. */
+export const declaredOf = (planner: Planner): readonly Declared[] =>
+  [...planner.entries.values()].map((entry) => ({
+    name: entry.name,
+    kind: entry.kind === 'materialized' ? 'materialized view' : entry.kind,
+    columns: columnsOf(entry).map(({ name, type }) => ({ name, type })),
+    sources: planner.sourcesOf(entry),
+  }));

@@ -1,0 +1,125 @@
+import type { Engine, Progress, ResultTable, RunEvent, RunSummary } from '../base/run.ts';
+import type { HandControl } from '../exec/run-control.ts';
+
+/** What is told of a run in the background, as it happens. */
+export interface JobListener {
+  /** Rows of a print sink. */
+  rows(sink: string, table: ResultTable): void;
+  warning(message: string): void;
+  failed(error: unknown): void;
+  /** Its input has ended. */
+  finished(summary: RunSummary): void;
+}
+
+export type JobState = 'starting' | 'running' | 'finished' | 'stopped' | 'failed';
+
+/** A run in the background: all that the session has declared, over one engine. */
+export class Job {
+  readonly engine: Engine;
+  readonly control: HandControl;
+  state: JobState = 'starting';
+  progress: Progress | undefined;
+  error: unknown;
+  private readonly stopping = new AbortController();
+  private readonly listener: JobListener;
+  private readonly epochs = new Set<() => void>();
+  private bounded = false;
+  private begun: () => void = () => undefined;
+  /** Resolves when the results can be asked, or the run has ended. */
+  readonly started = new Promise<void>((resolve) => (this.begun = resolve));
+  private over: Promise<void> = Promise.resolve();
+
+  constructor(engine: Engine, control: HandControl, listener: JobListener) {
+    this.engine = engine;
+    this.control = control;
+    this.listener = listener;
+  }
+
+  start(): void {
+    const { control, stopping } = this;
+    const run = this.engine.run({
+      signal: stopping.signal,
+      control,
+      keepOpen: true,
+      fileGrows: true,
+      onEvent: (event) => this.event(event),
+    });
+    this.over = run.then(
+      (summary) => this.ended(summary),
+      (error: unknown) => this.broken(error),
+    );
+  }
+
+  private ended(summary: RunSummary): void {
+    this.state = summary.interrupted ? 'stopped' : 'finished';
+    this.leave();
+    if (!summary.interrupted) this.listener.finished(summary);
+  }
+
+  private broken(error: unknown): void {
+    this.state = 'failed';
+    this.error = error;
+    this.leave();
+    this.listener.failed(error);
+  }
+
+  private leave(): void {
+    this.begun();
+    this.control.stepped([]);
+    this.tell();
+  }
+
+  private event(event: RunEvent): void {
+    switch (event.event) {
+      case 'start':
+        this.bounded = event.bounded && event.sources.length > 0;
+        break;
+      case 'epoch':
+      case 'progress':
+        this.progress = event;
+        if (this.state === 'starting') this.state = 'running';
+        if (event.event === 'epoch') this.begun();
+        this.tell();
+        break;
+      case 'rows':
+        this.listener.rows(event.sink, event.table);
+        break;
+      case 'warning':
+        this.listener.warning(event.message);
+        break;
+    }
+  }
+
+  private tell(): void {
+    for (const told of this.epochs) told();
+  }
+
+  get isLive(): boolean {
+    return this.state === 'starting' || this.state === 'running';
+  }
+
+  /** Calls back after each epoch and at the end; returns how to stop that. */
+  onChange(told: () => void): () => void {
+    this.epochs.add(told);
+    return () => this.epochs.delete(told);
+  }
+
+  /** Whether all that its sources are known to have is read; of input that ends, whether it has ended. */
+  get caughtUp(): boolean {
+    if (!this.isLive) return true;
+    if (this.bounded) return false;
+    return this.progress?.sources.every(({ done, total }) => total !== undefined && done >= total) ?? false;
+  }
+
+  /** Resolves when it has ended. */
+  get ending(): Promise<void> {
+    return this.over;
+  }
+
+  /** Ends it in good order; it can go on from there. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.over;
+    await this.engine.close();
+  }
+}

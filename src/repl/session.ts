@@ -1,0 +1,320 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StreamsqlError } from '../base/errors.ts';
+import type { Declared, Engine, OpenOptions, OperatorDelta, ReadPart, ResultTable } from '../base/run.ts';
+import type { Io } from '../cli/io.ts';
+import { ask, namedDatabase } from '../cli/results-database.ts';
+import { statusOf } from '../exec/claim.ts';
+import { reading } from '../exec/reading.ts';
+import { HandControl } from '../exec/run-control.ts';
+import { RunningEngine } from '../server/client.ts';
+import { Job, type JobListener } from './job.ts';
+import { SessionScript, type Taken } from './session-script.ts';
+
+export interface SessionOptions {
+  readonly open: (options: OpenOptions) => Promise<Engine>;
+  /** The path of the results database; in memory where absent: nothing is kept then. */
+  readonly db?: string | undefined;
+  readonly io: Io;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly listener: JobListener;
+}
+
+/** How long one who declares something waits for the run to begin: longer, and it is said when it fails. */
+const START_PATIENCE_MS = 1500;
+
+/**
+ * What a person declares, one statement after another, and the one run that keeps all of it up to date in the background.
+ * The session is a file that grows: what it gains is filled in, what is dropped goes, the rest goes on where it was.
+ */
+export class Session {
+  readonly script: SessionScript;
+  private readonly options: SessionOptions;
+  private readonly folder: string | undefined;
+  private readonly state: string;
+  /** Plans what is declared, and runs nothing. */
+  private readonly planner: Engine;
+  private job: Job | undefined;
+  private control = new HandControl();
+  private pausedAll = false;
+  private readonly pausedSources = new Set<string>();
+  /** Dropped since the run began: what has such a name now is another. */
+  private readonly dropped = new Set<string>();
+  private isStale = false;
+  private isOurs = false;
+
+  private constructor(options: SessionOptions, planner: Engine) {
+    this.options = options;
+    this.planner = planner;
+    this.folder = options.db === undefined ? mkdtempSync(join(tmpdir(), 'streamsql-session-')) : undefined;
+    const stem = options.db?.replace(/\.[^./\\]*$/, '');
+    this.state = stem === undefined ? join(this.folder ?? '', 'state') : `${stem}.state`;
+    this.script = new SessionScript(stem === undefined ? undefined : sessionFile(options.db ?? ''));
+  }
+
+  /** Goes on with what an earlier session on the same database declared. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const { open, variables } = options;
+    const { cwd } = options.io;
+    const session = new Session(options, await open({ cwd, variables }));
+    const known = session.script.statements.filter(({ kind }) => kind !== 'change' && kind !== 'insert');
+    for (const { text } of known) await session.planner.sql(text, 'session');
+    // What ran to its end is there to be asked.
+    session.isStale = statusOf(session.state) !== 'finished' && session.script.statements.some(({ runs }) => runs);
+    return session;
+  }
+
+  get declared(): readonly Declared[] {
+    return this.planner.declared;
+  }
+
+  /** How something was declared. */
+  textOf(name: string): string {
+    const found = this.script.statements.find(
+      (each) => each.name === name.toLowerCase() && each.kind.startsWith('create'),
+    );
+    if (found === undefined) throw new StreamsqlError('CATALOG', `there is no ${name}`);
+    return found.text;
+  }
+
+  get running(): Job | undefined {
+    return this.job;
+  }
+
+  /** Takes a CREATE, a DROP or a SET, and answers SHOW, DESCRIBE and EXPLAIN. */
+  async declare(statement: Taken): Promise<readonly ResultTable[]> {
+    if (statement.kind.startsWith('create')) await this.claim();
+    const before = this.declared.length;
+    const answers = await this.planner.sql(statement.text, '<input>');
+    if (statement.kind === 'drop') {
+      if (this.declared.length === before) return [];
+      const running = this.script.statements.some(({ name, runs }) => runs && name === statement.name);
+      this.script.drop(statement.name ?? '');
+      this.dropped.add(statement.name ?? '');
+      this.isStale ||= running;
+    } else if (statement.kind.startsWith('create') || statement.kind === 'set' || statement.kind === 'insert') {
+      this.script.add(statement);
+      this.isStale ||= statement.runs || (statement.kind === 'set' && this.job !== undefined);
+    }
+    return answers.map(({ table }) => table);
+  }
+
+  /** Changes rows of a table: all of the statement or nothing of it. */
+  async change(statement: Taken): Promise<void> {
+    await this.apply();
+    this.script.add(statement);
+    const job = this.job;
+    try {
+      if (job?.isLive === true) await job.engine.sql(statement.text, '<input>');
+      // The input has ended: as a file that gains a statement, all of it runs again.
+      else if (job === undefined || job.state === 'finished') this.isStale = true;
+      else throw this.noRun();
+    } catch (error) {
+      this.script.undo();
+      throw error;
+    }
+    await this.apply();
+  }
+
+  /** Whether what is written goes into a table, and not into a sink. */
+  isTable(name: string | undefined): boolean {
+    return this.declared.some((each) => each.kind === 'table' && each.name.toLowerCase() === name);
+  }
+
+  /** Brings the run up to date with what is declared. */
+  async apply(): Promise<void> {
+    if (!this.isStale) return;
+    this.isStale = false;
+    await this.begin();
+  }
+
+  private async begin(): Promise<void> {
+    const { open, db, variables, listener } = this.options;
+    const { cwd } = this.options.io;
+    // What ran to its end runs again from the beginning.
+    const fresh = this.job === undefined ? statusOf(this.state) === 'finished' : this.job.state === 'finished';
+    await this.job?.stop();
+    const rebuild = [...this.dropped].filter((name) => this.script.statements.some((each) => each.name === name));
+    this.dropped.clear();
+    const engine = await open({
+      ...(db !== undefined && { db }),
+      state: this.state,
+      cwd,
+      variables,
+      stem: 'session',
+      ...(fresh && { fresh }),
+      ...(rebuild.length > 0 && { rebuild }),
+    });
+    this.control = new HandControl();
+    if (this.pausedAll) this.control.pause();
+    this.control.pause([...this.pausedSources]);
+    this.job = new Job(engine, this.control, listener);
+    await engine.sql(this.script.text, 'session');
+    this.job.start();
+    await Promise.race([this.job.started, sleep(START_PATIENCE_MS, undefined, { ref: false })]);
+  }
+
+  /** How a SELECT is to be answered. */
+  reading(text: string): ReturnType<Engine['reading']> {
+    return this.planner.reading(text);
+  }
+
+  /** The first rows, as many as are asked for at least, of a SELECT over the results as they are after the last epoch. */
+  async query(sql: string, atLeast: number, signal?: AbortSignal): Promise<ResultTable> {
+    await this.apply();
+    const { db, io } = this.options;
+    const options = { cwd: io.cwd, ...(signal !== undefined && { signal }) };
+    if (this.job !== undefined) return headOf(this.job.engine.read(sql, options), atLeast);
+    if (db === undefined || !existsSync(db)) return headOf(this.planner.read(sql, options), atLeast);
+    return ask(namedDatabase(db, io), {
+      running: (engine) => headOf(engine.read(sql, options), atLeast),
+      atRest: (connection) => headOf(reading(connection, sql), atLeast),
+    });
+  }
+
+  /** Whether another process runs on the database just now. */
+  async isHeld(): Promise<boolean> {
+    const { db } = this.options;
+    return this.job === undefined && db !== undefined && (await RunningEngine.at(db)) !== undefined;
+  }
+
+  /** What the database holds beside what is declared here. */
+  async found(): Promise<readonly Declared[]> {
+    const { db } = this.options;
+    if (db === undefined || !existsSync(db)) return [];
+    const own = new Set(this.declared.map(({ name }) => name.toLowerCase()));
+    const { rows } = await this.query(FOUND, Infinity);
+    const names = new Map<string, { readonly name: string; readonly type: string }[]>();
+    for (const [name, column, type] of rows.map((row) => row.map(String))) {
+      if (name === undefined || own.has(name.toLowerCase())) continue;
+      names.set(name, [...(names.get(name) ?? []), { name: column ?? '', type: type ?? '' }]);
+    }
+    return [...names].map(([name, columns]) => ({ name, kind: 'table', columns, sources: [] }));
+  }
+
+  /** The results of a run of a file are that run's: a session changes only what a session made. Throws STATE or LOCKED. */
+  private async claim(): Promise<void> {
+    const { db } = this.options;
+    if (this.isOurs || db === undefined || this.script.statements.length > 0) return;
+    if (existsSync(db)) {
+      if (await this.isHeld())
+        throw new StreamsqlError('LOCKED', `a run holds ${db}: here it can only be asked`, { hint: ELSEWHERE });
+      const { rows } = await this.query(`SELECT 1 FROM duckdb_schemas() WHERE schema_name = '_streamsql' LIMIT 1`, 1);
+      if (rows.length > 0)
+        throw new StreamsqlError('STATE', `${db} holds the results of a run of a file: here it can only be asked`, { hint: ELSEWHERE }); // prettier-ignore
+    }
+    this.isOurs = true;
+  }
+
+  /** An engine of its own with what a SELECT over a source needs, which is not part of what the session keeps. */
+  async beside(select: string): Promise<Engine> {
+    const { open, variables } = this.options;
+    const { cwd } = this.options.io;
+    const needed = neededFor(select, this.script.statements);
+    const engine = await open({ cwd, variables });
+    for (const { text } of needed) await engine.sql(text, 'session');
+    return engine;
+  }
+
+  /** Leaves sources alone for now: those of a name (a source's, or of what reads it), or all. The names of these sources. */
+  pause(name: string | undefined): readonly string[] {
+    const sources = this.sourcesOf(name);
+    if (name === undefined) {
+      this.pausedAll = true;
+      this.control.pause();
+    } else {
+      for (const source of sources) this.pausedSources.add(source);
+      this.control.pause(sources);
+    }
+    return sources;
+  }
+
+  async resume(name: string | undefined): Promise<readonly string[]> {
+    const sources = this.sourcesOf(name);
+    if (name === undefined) {
+      this.pausedAll = false;
+      this.pausedSources.clear();
+      this.control.resume();
+    } else {
+      for (const source of sources) this.pausedSources.delete(source);
+      this.control.resume(sources);
+    }
+    if (this.job?.state === 'failed') await this.begin();
+    return sources;
+  }
+
+  isPaused(source: string): boolean {
+    return this.control.isPaused(source);
+  }
+
+  private sourcesOf(name: string | undefined): readonly string[] {
+    if (name === undefined) return this.declared.flatMap((each) => (each.kind === 'source' ? [each.name] : []));
+    const found = this.declared.find((each) => each.name.toLowerCase() === name.toLowerCase());
+    if (found === undefined) throw new StreamsqlError('CATALOG', `there is no ${name}`);
+    if (found.sources.length === 0) throw new StreamsqlError('USAGE', `${found.name} reads no source`);
+    return found.sources;
+  }
+
+  /** One epoch by hand, of what comes next; everything stands still before and after it. */
+  async step(signal: AbortSignal): Promise<readonly OperatorDelta[]> {
+    await this.apply();
+    if (this.job?.isLive !== true) throw this.noRun();
+    this.pausedAll = true;
+    signal.addEventListener('abort', () => this.control.giveUp(), { once: true });
+    return this.control.stepOnce();
+  }
+
+  private noRun(): StreamsqlError {
+    const { job } = this;
+    if (job === undefined)
+      return new StreamsqlError('USAGE', 'nothing runs: CREATE MATERIALIZED VIEW name AS SELECT … FROM a source');
+    if (job.state === 'finished') return new StreamsqlError('USAGE', 'the input has ended: nothing runs any more');
+    return new StreamsqlError('USAGE', 'the run has failed', { hint: 'RESUME starts it again where it stopped' });
+  }
+
+  async close(): Promise<void> {
+    await this.job?.stop();
+    await this.planner.close();
+    if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const ELSEWHERE = 'declare it in a session on another database, or add it to the file';
+
+/** The columns of all that is in the database. */
+const FOUND = `SELECT table_name, column_name, data_type FROM duckdb_columns()
+  WHERE NOT internal AND schema_name = 'main' AND database_name = current_database() ORDER BY table_name, column_index`;
+
+/** The rows of the first statement, as far as they are wanted. */
+async function headOf(parts: AsyncIterable<ReadPart>, atLeast: number): Promise<ResultTable> {
+  let columns: ResultTable['columns'] = [];
+  const rows: ResultTable['rows'][number][] = [];
+  for await (const part of parts) {
+    if ('columns' in part) ({ columns } = part);
+    else if ('rows' in part) for (const row of part.rows) rows.push(row);
+    if (rows.length >= atLeast) break;
+  }
+  return { columns, rows };
+}
+
+/** Where a session on a database keeps what it has declared. */
+export const sessionFile = (db: string): string => `${db.replace(/\.[^./\\]*$/, '')}.session.sql`;
+
+/** What a SELECT reads, itself or through others, and the settings; no sinks. */
+function neededFor(select: string, statements: readonly Taken[]): readonly Taken[] {
+  const needed = new Set<Taken>();
+  let text = select;
+  for (const statement of statements.toReversed()) {
+    const { kind, name } = statement;
+    const isNamed = name !== undefined && mentions(text, name);
+    if (kind === 'create-sink' || !(kind === 'set' || isNamed)) continue;
+    needed.add(statement);
+    text += `\n${statement.text}`;
+  }
+  return statements.filter((statement) => needed.has(statement));
+}
+
+const mentions = (text: string, name: string): boolean =>
+  new RegExp(`(?<![\\w$])${name.replace(/[^\w]/g, '\\$&')}(?![\\w$])`, 'i').test(text);
