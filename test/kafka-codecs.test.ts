@@ -75,7 +75,7 @@ describe('lz4', () => {
 describe('snappy', () => {
   it('comes in blocks as snappy-java writes them, and with every kind of copy', () => {
     const header = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1];
-    const literal = [...Array.from({ length: 70 }, (_, i) => 33 + i)];
+    const literal = Array.from({ length: 70 }, (_, i) => 33 + i);
     const first = [70, 60 << 2, 69, ...literal]; // its length in one more byte
     const second = [5 + 4 + 3 + 2, 4 << 2, 97, 98, 99, 100, 101, 1, 5, (2 << 2) | 2, 2, 0, (1 << 2) | 3, 1, 0, 0, 0];
     const bytes = Buffer.from([...header, 0, 0, 0, first.length, ...first, 0, 0, 0, second.length, ...second]);

@@ -1,6 +1,7 @@
 import { Connection, Producer } from '@platformatic/kafka';
 import type { Transaction } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { open } from '../src/engine.ts';
 import type { FetchResponse } from '../src/connectors/kafka/fetch-response.ts';
 import { reading, type Reading } from './support/kafka-reading.ts';
 import { createTopic, kafkaTitle, skipKafka, startBroker, withProducer, type TestBroker } from './support/kafka.ts';
@@ -105,6 +106,66 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('what the kafka source fetch
       }, undefined, undefined, { partitions: known }); // prettier-ignore
     }
   }, 60_000);
+
+  /** Rows of a view over the source, and its dead letters. */
+  async function answer(
+    topic: string,
+    columns: string,
+    options: string,
+    values: readonly (string | Buffer | null)[],
+  ): Promise<{ readonly rows: readonly unknown[]; readonly dead: readonly unknown[] }> {
+    await createTopic(broker, topic);
+    await withProducer(broker, (producer) => producer.send({ topic, messages: values.map((value) => ({ value })) }));
+    const engine = await open();
+    try {
+      await engine.sql(`
+        CREATE SOURCE s (${columns}) WITH (connector = 'kafka', brokers = '${brokers}', topic = '${topic}', bounded = true, ${options});
+        CREATE MATERIALIZED VIEW v AS SELECT * FROM s;`);
+      await engine.run();
+      const { rows } = await engine.query('SELECT * FROM v');
+      const dead = await engine.query(
+        'SELECT "offset"::INTEGER, payload, reason FROM _streamsql.dead_letters ORDER BY ALL',
+      );
+      return { rows, dead: dead.rows };
+    } finally {
+      await engine.close();
+    }
+  }
+
+  it('as csv: a record a value, whatever stands in its quotes', async () => {
+    const good = ['1,one', '2,"with\nline, feed"\r\n', '3,', '4,"say ""so"""', '5, x"y'];
+    const bad = ['6,"open', '7,a\n8,b', '9,a,b', 'ten,x', '', '\n', null, '11,a\rb'];
+    const last = ['12,end'];
+    const { rows, dead } = await answer('csv', 'n INTEGER, t VARCHAR', "format = 'csv'", [...good, ...bad, ...last]);
+    expect(rows.slice(0, 5)).toEqual([[1, 'one'], [2, 'with\nline, feed'], [3, null], [4, 'say "so"'], [5, ' x"y']]);
+    expect(rows.slice(5)).toEqual([[11, 'a\rb'], [12, 'end']]);
+    expect(dead).toEqual([
+      [5, '6,"open', 'malformed CSV: a quoted field does not end'],
+      [6, '7,a\n8,b', 'malformed CSV: more than one record in a value'],
+      [7, '9,a,b', '3 fields where 2 are expected'],
+      [8, 'ten,x', "column n: 'ten' is no INTEGER"],
+      [9, '', 'empty value'],
+      [10, '\n', 'blank value'],
+      [11, null, 'null value'],
+    ]);
+    const others = "format = 'csv', delimiter = '|', quote = '''', null = 'NULL'";
+    const piped = await answer('piped', 'n INTEGER, t VARCHAR', others, ["1|'a|b'", '2|NULL', '3|"']);
+    expect(piped).toEqual({ rows: [[1, 'a|b'], [2, null], [3, '"']], dead: [] });
+  }); // prettier-ignore
+
+  it('as bytes', async () => {
+    const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const { rows, dead } = await answer('bytes', 'b BLOB, n AS octet_length(b), h AS hex(b)', "format = 'raw'", [
+      all,
+      '',
+      null,
+    ]);
+    expect(rows).toEqual([
+      [expect.anything(), '256', all.toString('hex').toUpperCase()],
+      [expect.anything(), '0', ''],
+    ]);
+    expect(dead).toEqual([[2, null, 'null value']]);
+  });
 
   /** Flips a bit of the records of the answers to fetches for which `when` says so, by their number. */
   function damage(when: (answer: number) => boolean): void {

@@ -381,8 +381,8 @@ describe('records below an offset', () => {
     const big = JSON.stringify('x'.repeat(400_000)); // three of a segment
     const list = ['1', '', big, ' ', null, big, '', '', big, '9', '', big, big, ''];
     const layout: Layout = { format: 'keyed', key: { kind: 'unread' } };
-    const whole = (): PartitionLog =>
-      read(logFrom(0), Buffer.concat([recordBatch({ base: 0, records: values(...list), lastDelta: 15 }), controlBatch(16, 1n, 'commit')]), layout); // prettier-ignore
+    const bytes = Buffer.concat([recordBatch({ base: 0, records: values(...list), lastDelta: 15 }), controlBatch(16, 1n, 'commit')]); // prettier-ignore
+    const whole = (): PartitionLog => read(logFrom(0), bytes, layout);
     const all = whole().take(100);
     expect([all.to, all.records + all.rejected.length]).toEqual([17, list.length]);
     for (let first = 1; first < 17; first++)

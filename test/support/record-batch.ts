@@ -56,13 +56,16 @@ function compressed(plain: Buffer, codec: number): Buffer {
   return name === undefined ? plain : compressionsAlgorithms[name].compressSync(plain);
 }
 
-/** Bit by bit, so unlike the one that is tested. */
+const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f63b78);
+  return crc;
+});
+
+/** Byte by byte, so unlike the one that is tested. */
 function castagnoli(bytes: Buffer): number {
   let crc = -1;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f63b78);
-  }
+  for (const byte of bytes) crc = (crc >>> 8) ^ (REMAINDERS[(crc ^ byte) & 255] ?? 0);
   return ~crc >>> 0;
 }
 

@@ -1,5 +1,6 @@
 import type {
   Chunk,
+  CsvDialect,
   PartitionState,
   PollRequest,
   SourceContext,
@@ -13,6 +14,7 @@ import { endsBefore, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Notices } from './notices.ts';
 import type { PartitionLog } from './partition-log.ts';
+import type { Layout } from './record-batch.ts';
 import { persist } from './retry.ts';
 import { SegmentPool } from './segment.ts';
 import { Subscription, type SubscriptionSettings } from './subscription.ts';
@@ -59,7 +61,7 @@ export class KafkaReader implements SourceReader {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       requestTimeoutMs: ANSWER_TIMEOUT_MS + settings.tuning.maxWaitMs,
     });
-    this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool);
+    this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool, dialectOf(settings.layout));
     this.notices = new Notices((message) => context.notice(message));
   }
 
@@ -185,6 +187,8 @@ export class KafkaReader implements SourceReader {
     }
   }
 }
+
+const dialectOf = (layout: Layout): CsvDialect | undefined => (layout.format === 'csv' ? layout.dialect : undefined);
 
 /** Partitions are known by their number, which is their place in the list. */
 function checkKnown({ partitions }: SourceResume, topic: string, id: string, count: number): void {

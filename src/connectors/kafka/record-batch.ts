@@ -2,19 +2,24 @@ import { StreamsqlError } from '../../base/errors.ts';
 import { CODECS, Decompressor } from './codecs/decompress.ts';
 import { TooLongError } from './codecs/output.ts';
 import { crc32c } from './crc32c.ts';
+import { addCsv, type CsvLayout } from './csv-lines.ts';
 import { addKeyed, type KeyedLayout } from './keyed-lines.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { isBlank, joinLines, TEXT_GROWTH, writeText } from './value.ts';
+import { isBlank, joinLines, TEXT_GROWTH, writeBlob, writeText } from './value.ts';
 
-/** How a record becomes a line of JSON: its value as it stands, as the text of one column, or with its key. */
+/**
+ * How a record becomes a line: its value as it stands, JSON or CSV, as the text or the bytes of one column, or with its
+ * key.
+ */
 export type Layout =
   | { readonly format: 'json' }
-  | { readonly format: 'raw'; readonly prefix: Buffer; readonly suffix: Buffer }
+  | { readonly format: 'raw'; readonly prefix: Buffer; readonly suffix: Buffer; readonly binary: boolean }
+  | CsvLayout
   | KeyedLayout;
 
-/** The layout of `format = 'raw'`: each value is the text of this column. */
-export function rawLayout(column: string): Layout {
-  return { format: 'raw', prefix: Buffer.from(`{${JSON.stringify(column)}:"`), suffix: Buffer.from('"}') };
+/** The layout of `format = 'raw'`: each value is the text of this column, or its bytes. */
+export function rawLayout(column: string, binary = false): Layout {
+  return { format: 'raw', prefix: Buffer.from(`{${JSON.stringify(column)}:"`), suffix: Buffer.from('"}'), binary };
 }
 
 // https://kafka.apache.org/documentation/#recordbatch
@@ -198,11 +203,13 @@ function addOdd(
 }
 
 function addText(buffer: Buffer, start: number, end: number, offset: number, log: PartitionLog, layout: Layout): void {
+  if (layout.format === 'csv') return addCsv(buffer.subarray(start, end), offset, log, layout);
   if (layout.format !== 'raw') return;
-  const { prefix, suffix } = layout;
+  const { prefix, suffix, binary } = layout;
   const segment = log.room(prefix.length + suffix.length + 1 + TEXT_GROWTH * (end - start), 1);
   const textAt = segment.used + prefix.copy(segment.bytes, segment.used);
-  const textEnd = writeText(segment.bytes, textAt, buffer.subarray(start, end));
+  const value = buffer.subarray(start, end);
+  const textEnd = binary ? writeBlob(segment.bytes, textAt, value) : writeText(segment.bytes, textAt, value);
   if (textEnd === undefined) return log.reject(offset, buffer.subarray(start, end), 'not valid UTF-8');
   const lineEnd = textEnd + suffix.copy(segment.bytes, textEnd);
   segment.bytes[lineEnd] = LF;
