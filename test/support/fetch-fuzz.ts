@@ -163,6 +163,8 @@ const LAYOUTS: readonly Layout[] = [
   { format: 'json' },
   { format: 'json' },
   rawLayout('line'),
+  rawLayout('bytes', true),
+  { format: 'csv', dialect: { delimiter: ',', quote: '"', escape: '"', nullText: '', header: ['a'] } },
   { format: 'keyed', key: { kind: 'any' } },
 ];
 
