@@ -140,6 +140,7 @@ export class Fetcher {
       const isEmpty = part.start === part.end;
       if (!isEmpty && nextOffset(bytes, part.start, part.end) === undefined) throw damaged(log, 'it is cut short');
       if (!isEmpty) log.damages = 0;
+      log.fetchOffset = Math.max(log.fetchOffset, log.parsedTo); // a bounded read may end before a batch that was cut short
     } catch (error) {
       if (error instanceof DamagedBatch && ++log.damages < DAMAGES) log.fetchOffset = log.parsedTo;
       else this.host.failed(log, error);

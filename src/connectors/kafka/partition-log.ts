@@ -48,7 +48,7 @@ export class PartitionLog implements PartitionState {
   position: number;
   /** The end that read_committed sees (the last stable offset), as last heard of. */
   lastStable: number | undefined;
-  /** Where the log ends, by the answer that is being absorbed; no batch goes beyond. */
+  /** About where the log ends, by the answer that is being absorbed. */
   logEnd = Infinity;
   /** It cannot be read on. */
   failed = false;

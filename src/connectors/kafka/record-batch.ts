@@ -34,6 +34,9 @@ const COUNT = 57;
 const RECORDS = 61;
 /** Of a batch's length field, which counts from after itself. */
 const LENGTH_END = 12;
+/** How far a log may have grown between the broker's looks at its end and at its records; nothing stands beyond. */
+const GROWTH = 1_000_000;
+const MOST = Number.MAX_SAFE_INTEGER;
 /** Of a record: each of its seven fields takes a byte. */
 const LEAST_BYTES = 7;
 const LF = 10;
@@ -68,8 +71,8 @@ export function readBatches(buffer: Buffer, start: number, end: number, log: Par
     const magic = buffer[at + MAGIC]!;
     if (magic < 2) throw new StreamsqlError('SOURCE', `${log.name}: offset ${base} has message format ${magic}, not 2`);
     const batchEnd = at + LENGTH_END + buffer.readInt32BE(at + LENGTH);
-    // The checksum is not of these. A log that grew meanwhile may seem to end before; the next answer knows better.
-    if (magic > 2 || batchEnd < at + RECORDS || base < due || base >= Math.min(log.logEnd, Number.MAX_SAFE_INTEGER)) {
+    // The checksum is not of these.
+    if (magic > 2 || batchEnd < at + RECORDS || base < due || base >= Math.min(log.logEnd + GROWTH, MOST)) {
       throw damaged(log, 'its header makes no sense');
     }
     if (log.stop !== undefined && base >= log.stop) return log.settle(log.stop);
