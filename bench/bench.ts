@@ -9,6 +9,7 @@ import { CODECS, codecRates } from './codecs.ts';
 import { compare, type Method } from './compare.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { METADATA_CASES, metadataCosts } from './metadata.ts';
 import { epochCosts, NEXMARK_CASES, nexmarkRates } from './nexmark.ts';
 import { readOptions, USAGE, type BenchOptions } from './options.ts';
 import { Prototypes } from './prototypes.ts';
@@ -78,10 +79,11 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   const onKafka = cases.filter((each) => each.input === 'kafka');
   const withLatency = isWanted(LATENCY) && (!options.quick || options.only.length > 0);
   const withCodecs = isWanted(CODECS) && (!options.quick || options.only.length > 0);
-  if (onKafka.length === 0 && !withLatency && !withCodecs) return;
+  const metadata = options.quick && options.only.length === 0 ? [] : METADATA_CASES.filter(isWanted);
+  if (onKafka.length === 0 && !withLatency && !withCodecs && metadata.length === 0) return;
   const obstacle = BenchBroker.obstacle();
   if (obstacle !== undefined) {
-    const names = onKafka.map((each) => each.name);
+    const names = [...onKafka.map((each) => each.name), ...metadata];
     if (withCodecs) names.push(CODECS);
     if (withLatency) names.push(LATENCY);
     for (const name of names) yield { name, targets: [], skipped: obstacle };
@@ -91,13 +93,15 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   try {
     const topic = `bids-${events}`;
     const batchInput = fileOf(events, 'ndjson');
-    if (withCodecs && cases.length === 0) await makeFiles(events, ['ndjson']);
-    if (onKafka.length > 0 || withCodecs) await broker.load(batchInput.path, topic, PARTITIONS);
+    const isLoaded = withCodecs || metadata.length > 0;
+    if (isLoaded) await makeFiles(events, ['ndjson']);
+    if (onKafka.length > 0 || isLoaded) await broker.load(batchInput.path, topic, PARTITIONS);
     for (const each of onKafka) {
       const input: Input = { kind: 'kafka', address: broker.address, topic };
       yield await attempt(each.name, () => compare({ ...each, input, batchInput }, method));
     }
     if (withCodecs) yield* await codecRates(broker, topic, batchInput, PARTITIONS, method);
+    if (metadata.length > 0) yield* metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
     if (withLatency) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
   } finally {
     await broker.stop();
@@ -106,7 +110,8 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    console.log([...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, CODECS, LATENCY].join('\n'));
+    const cases = [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, CODECS, ...METADATA_CASES];
+    console.log([...cases, LATENCY].join('\n'));
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;

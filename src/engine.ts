@@ -263,7 +263,11 @@ class StreamEngine implements Engine {
         recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery, options.signal);
-      this.desk.begin({ plan, graph, runtime });
+      this.desk.begin({
+        plan, graph, runtime,
+        isPaused: (source) => options.control?.isPaused(source) === true,
+        stored: (node) => output.checkpoints?.held.find(({ key }) => key === identity.keys.get(node)),
+      }); // prettier-ignore
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),
@@ -372,7 +376,6 @@ class StreamEngine implements Engine {
   async close(): Promise<void> {
     this.scratch?.close();
     await this.readers.close();
-    this.desk.close();
     this.parts.duck.close();
   }
 }

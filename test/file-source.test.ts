@@ -193,6 +193,45 @@ describe('JSON lines', () => {
   });
 });
 
+describe('JSON arrays', () => {
+  test('each element is a record, where it stands; those that are none are dead letters', async () => {
+    const text = '\ufeff [\n  {"id": 1,\n   "name": "x"},\n  nope,{"id":2}  ,\n  3, {"id": "é"}, {"name":"a\nb"},\n  [{"id":4}]\n]\n';
+    put('a.json', text);
+    put('b.json.gz', gzipSync(text));
+    const bad = ['nope', '3', '{"id": "é"}', '{"name":"a\nb"}', '[{"id":4}]'];
+    for (const path of ['a.json', 'b.json.gz'])
+      for (const maxRecords of [1, 3, 1000]) {
+        const { rows, dead } = await read({ path }, maxRecords);
+        expect(rows).toEqual([['1', 'x', 0, '0'], ['2', null, 0, '2']]);
+        expect(dead.map(([, offset]) => offset)).toEqual(bad.map((element) => Buffer.from(text).indexOf(element)));
+        expect(dead.map(([, , payload]) => payload)).toEqual(bad.map((element) => element.replace('\n', '\u0001')));
+      }
+  }); // prettier-ignore
+
+  test('an array that is broken is an error that names the byte; what is before it has been read', async () => {
+    const broken = async (text: string, format = 'json'): Promise<unknown> => {
+      put('a.json', text);
+      return read({ path: 'a.json', format }, 1).then(({ rows }) => rows.length, (error: unknown) => (error as Error).message); // prettier-ignore
+    };
+    const said = (at: number, what: string): string => `a.json is no JSON array: at byte ${at} ${what}`;
+    const unended = 'the element that begins here, or the array, does not end';
+    expect(await broken('[]')).toBe(0);
+    expect(await broken('[{"id":1},{"id":2}')).toBe(said(10, unended));
+    expect(await broken('[{"id":1},{"id":"2}]')).toBe(said(10, unended));
+    expect(await broken('[')).toBe(said(0, unended));
+    expect(await broken('[{"id":1},]')).toBe(said(10, 'an element is missing'));
+    expect(await broken('[{"id":1},,{"id":2}]')).toBe(said(10, 'an element is missing'));
+    expect(await broken('[{"id":1}] {"id":2}')).toBe(said(11, 'something follows the array'));
+    expect(await broken('{"id":1}', 'json_array')).toBe(said(0, 'no array begins here'));
+    expect(await broken('{"id":1}')).toBe(1);
+    put('a.json', '[{"id":1},{"id":');
+    const reader = await open({ path: 'a.json' });
+    const [first] = await reader.poll({ partitions: 'all', maxRecords: 1, waitMs: 0 });
+    expect(first).toMatchObject({ from: 0, to: 10, records: 1 });
+    await reader.close();
+  });
+});
+
 describe('several files', () => {
   test('each is a partition, by name; poll keeps to those that are allowed', async () => {
     put('b/2.json', '{"id":2}\n{"id":3}\n');

@@ -149,20 +149,25 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('what the kafka source fetch
       [11, null, 'null value'],
     ]);
     const others = "format = 'csv', delimiter = '|', quote = '''', null = 'NULL'";
-    const piped = await answer('piped', 'n INTEGER, t VARCHAR', others, ["1|'a|b'", '2|NULL', '3|"']);
-    expect(piped).toEqual({ rows: [[1, 'a|b'], [2, null], [3, '"']], dead: [] });
+    const numbered = "n INTEGER, at BIGINT METADATA FROM 'offset', t VARCHAR";
+    const piped = await answer('piped', numbered, others, ["1|'a|b'", '2|NULL', 'x|', '3|"']);
+    expect(piped.rows).toEqual([[1, '0', 'a|b'], [2, '1', null], [3, '3', '"']]);
+    expect(piped.dead).toHaveLength(1);
+    const keyed = answer('keyed', "t VARCHAR, k VARCHAR METADATA FROM 'key'", "format = 'csv'", ['a']);
+    await expect(keyed).rejects.toMatchObject({ code: 'OPTION', message: /^format = 'csv' has no metadata/ });
   }); // prettier-ignore
 
   it('as bytes', async () => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
-    const { rows, dead } = await answer('bytes', 'b BLOB, n AS octet_length(b), h AS hex(b)', "format = 'raw'", [
-      all,
-      '',
-      null,
-    ]);
+    const { rows, dead } = await answer(
+      'bytes',
+      "b BLOB, n AS octet_length(b), h AS hex(b), k VARCHAR METADATA FROM 'key'",
+      "format = 'raw'",
+      [all, '', null],
+    );
     expect(rows).toEqual([
-      [expect.anything(), '256', all.toString('hex').toUpperCase()],
-      [expect.anything(), '0', ''],
+      [expect.anything(), '256', all.toString('hex').toUpperCase(), null],
+      [expect.anything(), '0', '', null],
     ]);
     expect(dead).toEqual([[2, null, 'null value']]);
   });

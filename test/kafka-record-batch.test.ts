@@ -182,7 +182,7 @@ describe('a record batch', () => {
   });
 
   it('whose times are those of the log is read', () => {
-    const log = read(logFrom(0), recordBatch({ base: 0, records: values('1', '2'), logAppendTime: true }));
+    const log = read(logFrom(0), recordBatch({ base: 0, records: values('1', '2'), appendTime: 5 }));
     expect(taken(log)).toMatchObject({ range: [0, 2], lines: '1\n2\n' });
   });
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScratchPool } from '../src/base/connector.ts';
 import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { openScratch } from '../src/exec/scratch.ts';
+import { itConforms } from './conformance/source-suite.ts';
 import { planKafka } from './support/kafka-reading.ts';
 import {
   createTopic,
@@ -93,8 +94,18 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source that goes on
       });
     });
     itResumes(() => bounded(topic, { prefetch: '30 kB', fetch_max_bytes: '5 kB' }), 6);
-    itResumes(() => bounded(topic), 4);
+    itConforms(() => ({ ...bounded(topic), columns: [{ name: 'n', type: 'BIGINT' }], bad: 45, sizes: [7, 100] }), 4);
     itResumes(() => bounded(topic, { format: 'upsert', prefetch: '30 kB' }), 3);
+  });
+
+  describe('without an end', () => {
+    beforeAll(async () => {
+      await createTopic(broker, 'growing', 2);
+      for (const partition of [0, 1]) await produce('growing', numbers(0, 160), partition);
+    });
+    const columns = [{ name: 'n', type: 'BIGINT' }];
+    const grow = { partition: (count: number) => produce('growing', numbers(0, count), 1) };
+    itConforms(() => ({ ...topicOf('growing'), isUnbounded: true, columns, grow, sizes: [7] }), 1);
   });
 
   it('ends a bounded read where the first run said, and begins what is new at its start', async () => {

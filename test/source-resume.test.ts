@@ -11,19 +11,9 @@ import { raw } from '../src/base/sql.ts';
 import { checkOf } from '../src/connectors/check.ts';
 import { fileSource, planFile } from '../src/connectors/file/file.ts';
 import { generatorSource } from '../src/connectors/generator/generator-source.ts';
-import { nexmarkSource } from '../src/connectors/nexmark/nexmark-source.ts';
 import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { openScratch } from '../src/exec/scratch.ts';
-import {
-  contextOf,
-  itResumes,
-  opened,
-  readAll,
-  readOn,
-  resumeAt,
-  type Subject,
-  type Tape,
-} from './support/resume-suite.ts';
+import { contextOf, opened, readAll, readOn, resumeAt, type Subject, type Tape } from './support/resume-suite.ts';
 import { planSource } from './support/sequence-bench.ts';
 
 const SPAN = { start: 0, end: 0 };
@@ -76,60 +66,6 @@ function csv(seed: number, count: number): string {
   const all = Array.from({ length: count }, (_, i) => `x,${name[(i * seed) % 5]},${i}${i % 17 === 0 ? '\n' : ''}`);
   return `z,name,id\n${all.join('\n')}`;
 }
-
-describe('JSON lines', () => {
-  beforeEach(() => {
-    put('a.json', `\ufeff${lines(3, 200)}`);
-    put('b.json', `${lines(5, 150)}\n`);
-    put('c.json', '');
-    put('d.json', `${lines(7, 90)}\n\n \n`);
-  });
-  itResumes(() => files('*.json'), 25);
-});
-
-describe('gzip', () => {
-  beforeEach(() => {
-    const text = Buffer.from(lines(3, 300));
-    put('a.json', Buffer.concat([gzipSync(text.subarray(0, 777)), gzipSync(text.subarray(777))]));
-    put('b.json', lines(5, 100));
-  });
-  itResumes(() => files('*.json'), 15);
-});
-
-describe('CSV with a header and quotes', () => {
-  beforeEach(() => {
-    put('a.csv', `\ufeff${csv(2, 200)}`);
-    put('b.csv', 'id,name\n');
-    put('c.csv', `${csv(3, 150)}\n`);
-  });
-  itResumes(() => files('*.csv'), 25);
-});
-
-describe('Parquet', () => {
-  beforeEach(async () => {
-    for (const [name, rows] of Object.entries({ a: 5000, b: 0, c: 100 }))
-      await connection.run(
-        raw(`COPY (SELECT range AS id, 'n' || range % 7 AS name FROM range(${rows})) TO '${join(folder, name)}.parquet' (ROW_GROUP_SIZE 2048)`),
-      ); // prettier-ignore
-  });
-  itResumes(() => files('*.parquet'), 5);
-});
-
-describe('a generator', () => {
-  const plan = planSource(generatorSource, { rows: '500', start: '7' }, {
-    name: 'g',
-    computed: [{ name: 'i', expression: raw('n * 3') }],
-  }); // prettier-ignore
-  itResumes(
-    () => ({ connection, open: (context) => plan.open({ ...contextOf(scratch, connection), ...context }) }),
-    10,
-  );
-});
-
-describe('Nexmark', () => {
-  const plan = planSource(nexmarkSource, { events: '1000' }, { name: 'bids' });
-  itResumes(() => ({ connection, open: (context) => plan.open({ ...contextOf(scratch, connection), ...context }) }), 3);
-});
 
 describe('the list of files', () => {
   test('those that are new follow those that were known, whatever they are called', async () => {

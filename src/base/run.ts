@@ -88,6 +88,14 @@ export interface ResultTable {
   readonly rows: readonly (readonly unknown[])[];
 }
 
+/**
+ * Of the partition that holds a watermark back: it has brought no record with an event time; it is a file that has not begun; it has
+ * more to be read; it is at its end, and not idle; it is the slowest, and where it ends is not known. Or there is no partition; all are
+ * idle, and the watermark stands (`idle`) or goes on with the clock (`clock`).
+ */
+export type HeldBackReason =
+  'no event time yet' | 'not begun' | 'backlog' | 'nothing new' | 'slowest' | 'no partition yet' | 'idle' | 'clock';
+
 export interface SourceProgress {
   readonly name: string;
   /** Records read so far, of a run that goes on in all of it. */
@@ -105,6 +113,8 @@ export interface SourceProgress {
   readonly watermark: bigint | undefined;
   /** The partition whose watermark is the source's, where there are several. */
   readonly heldBackBy: string | undefined;
+  /** Why the watermark is where it is; undefined where there is none to come, or the input is over. */
+  readonly heldBackReason: HeldBackReason | undefined;
   /** 'waiting for broker …'; undefined when all is well. */
   readonly notice: string | undefined;
 }

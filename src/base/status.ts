@@ -41,6 +41,8 @@ export interface SourceStatus {
   /** Of the first dead letter. */
   readonly firstReason: string | null;
   readonly notice: string | null;
+  /** It is left alone until someone resumes it. */
+  readonly paused: boolean;
   /** The partition that the watermark waits for; null where none has to come. */
   readonly heldBy: string | null;
   /** Why the watermark is no further, as a sentence. */
@@ -64,6 +66,8 @@ export interface ViewStatus {
   readonly rows: number;
   /** Rows that its operators keep. */
   readonly stateRows: number;
+  /** Of them on disk, in the last checkpoint; 0 where there is none. */
+  readonly stateBytes: number;
   readonly late: number;
   /** The window that closes next; null where none is open. */
   readonly window: WindowStatus | null;

@@ -19,6 +19,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
+    // After a command its own options count, which have the same letters.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),

@@ -8,7 +8,15 @@ export function statusJson(status: Status): string {
 }
 
 /** Members that hold microseconds as text. */
-const INSTANTS: ReadonlySet<string> = new Set(['watermark', 'latest', 'start', 'end', 'closesAt']);
+const INSTANTS: ReadonlySet<string> = new Set([
+  'watermark',
+  'latest',
+  'start',
+  'end',
+  'closesAt',
+  'since',
+  'committedAt',
+]);
 
 function named(value: unknown, key = ''): unknown {
   if (typeof value === 'string') return INSTANTS.has(key) && /^-?\d+$/.test(value) ? instant(BigInt(value)) : value;

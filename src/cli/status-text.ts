@@ -24,9 +24,9 @@ export function statusSections(status: EngineStatus): readonly Section[] {
         of.partitions.map(({ name, state, position, end, latest }) => [name, state, position, end, instantOf(latest)]),
       ),
     ),
-    section('views', 'view emit rows# state_rows# late# open_window closes_at',
-      views.map(({ name, emit, rows, stateRows, late, window }) => [
-        name, emit.replaceAll('-', ' '), rows, stateRows, late, window === null ? null : windowName(window), instantOf(window?.closesAt ?? null),
+    section('views', 'view emit rows# state_rows# state_bytes# late# open_window closes_at',
+      views.map(({ name, emit, rows, stateRows, stateBytes, late, window }) => [
+        name, emit.replaceAll('-', ' '), rows, stateRows, stateBytes, late, window === null ? null : windowName(window), instantOf(window?.closesAt ?? null),
       ]),
     ),
     ...(sinks.length === 0 ? [] : [section('sinks', 'sink connector notice', sinks.map(({ name, connector, notice }) => [name, connector, notice]))]),
@@ -80,10 +80,10 @@ export function restSections(rest: RestStatus): readonly Section[] {
   const how = { finished: 'it finished', stopped: 'it was stopped', running: 'it did not end in good order' };
   return [
     section('last run', 'how pid# since epoch# committed_at', [
-      [how[rest.status], rest.pid, rest.since, rest.epoch, rest.committedAt],
+      [how[rest.status], rest.pid, instantOf(rest.since), rest.epoch, instantOf(rest.committedAt)],
     ]),
     section('sources', 'source connector watermark dead_letters#',
-      rest.sources.map(({ name, connector, watermark, deadLetters }) => [name, connector, watermark, deadLetters]),
+      rest.sources.map(({ name, connector, watermark, deadLetters }) => [name, connector, instantOf(watermark), deadLetters]),
     ),
     section('views', 'view rows# late#', rest.views.map(({ name, rows, late }) => [name, rows, late])),
   ]; // prettier-ignore

@@ -3,6 +3,7 @@ import { ident, sql } from '../base/sql.ts';
 import type { CheckpointStatus, EngineStatus, SourceStatus, ViewStatus, WindowStatus } from '../base/status.ts';
 import { inOrder, type MaterializedView, type Plan, type PlanNode } from '../planner/plan.ts';
 import type { SourceNode } from '../planner/plan-sources.ts';
+import type { OperatorState } from './checkpoint/manifest.ts';
 import type { DuckConnection } from './duck.ts';
 import type { Graph } from './graph.ts';
 import { END_OF_TIME, type Operator } from './operators/operator.ts';
@@ -20,6 +21,10 @@ export interface RunningParts {
   readonly plan: Plan;
   readonly graph: Graph;
   readonly runtime: Runtime;
+  /** Whether a source is left alone for now. */
+  readonly isPaused: (source: string) => boolean;
+  /** What the last checkpoint holds of a node. */
+  readonly stored: (node: PlanNode) => OperatorState | undefined;
 }
 
 /** Follows a run, and says how it stands when it is asked. What it asks DuckDB it asks on a connection of its own. */
@@ -28,7 +33,6 @@ export class StatusDesk {
   private readonly db: string;
   private readonly now: () => number;
   private readonly connect: () => Promise<DuckConnection>;
-  private connection: DuckConnection | undefined;
   private parts: RunningParts | undefined;
   private since: string | undefined;
   private checkpoint: CheckpointStatus | undefined;
@@ -65,10 +69,18 @@ export class StatusDesk {
   }
 
   async status(): Promise<EngineStatus> {
+    const connection = await this.connect();
+    try {
+      return await this.told(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
+  private async told(connection: DuckConnection): Promise<EngineStatus> {
     const now = this.now();
     const { parts } = this;
     const progress = parts?.runtime.progress();
-    const connection = (this.connection ??= await this.connect());
     return {
       pid: process.pid,
       version: version(),
@@ -80,7 +92,7 @@ export class StatusDesk {
       rowsIn: progress?.rowsIn ?? 0,
       rowsPerSecond: progress?.rowsPerSecond ?? 0,
       memory: await memory(connection),
-      sources: parts?.runtime.reads.map((source) => this.source(source, now)) ?? [],
+      sources: parts?.runtime.reads.map((source) => this.source(source, now, parts.isPaused(source.name))) ?? [],
       views: parts === undefined ? [] : await viewsOf(parts, connection),
       sinks: (parts?.plan.sinks ?? []).map(({ name, connector }) => ({
         name,
@@ -91,10 +103,10 @@ export class StatusDesk {
     };
   }
 
-  private source(source: SourceRun, now: number): SourceStatus {
-    const progress = source.progress(now);
+  private source(source: SourceRun, now: number, paused: boolean): SourceStatus {
+    const progress = source.progress(BigInt(now) * 1000n);
     const { node } = source.operator;
-    const standing = source.standing(now);
+    const standing = source.standing(BigInt(now) * 1000n);
     const latest = standing.partitions.flatMap((partition) => partition.latest ?? []);
     const last = latest.reduce((high, next) => (next > high ? next : high), latest[0] ?? 0n);
     const behind = latest.length === 0 || node.plan.bounded ? null : Math.max(0, now - Number(last / 1000n));
@@ -113,14 +125,10 @@ export class StatusDesk {
       skipped: progress.skipped,
       firstReason: progress.firstReason ?? null,
       notice: progress.notice ?? null,
-      ...whatHolds(standing, now),
+      paused,
+      ...whatHolds(standing, now, paused),
       partitions: standing.partitions.map(partitionStatus),
     };
-  }
-
-  close(): void {
-    this.connection?.close();
-    this.connection = undefined;
   }
 }
 
@@ -137,7 +145,7 @@ async function viewsOf(parts: RunningParts, connection: DuckConnection): Promise
 }
 
 async function viewOf(
-  { plan, graph, runtime }: RunningParts,
+  { plan, graph, runtime, stored }: RunningParts,
   view: MaterializedView,
   roots: ReadonlySet<PlanNode>,
   connection: DuckConnection,
@@ -147,7 +155,8 @@ async function viewOf(
       (SELECT count(*) FROM ${meta('late')} WHERE view = ${view.name} AND NOT partly) AS late`,
   );
   const others = new Set([...roots].filter((node) => node !== view.node));
-  const operators = ownNodes(view.node, others).map((node) => graph.operator(node));
+  const nodes = ownNodes(view.node, others);
+  const operators = nodes.map((node) => graph.operator(node));
   const tables = operators.flatMap((operator) => operator.tables ?? []);
   const { name, emit } = view;
   return {
@@ -155,10 +164,16 @@ async function viewOf(
     emit,
     rows: Number(counted?.['n']),
     stateRows: await rowsOf(tables, connection),
+    stateBytes: bytesOf(nodes.flatMap((node) => stored(node) ?? [])),
     late: Number(counted?.['late']),
     window: plan.sources.length === 0 ? null : await nextWindow(graph, operators, runtime.reads, connection),
   };
 }
+
+const bytesOf = (states: readonly OperatorState[]): number =>
+  states
+    .flatMap(({ tables }) => tables.flatMap(({ segments }) => segments))
+    .reduce((sum, { file, gone }) => sum + (file?.bytes ?? 0) + (gone?.bytes ?? 0), 0);
 
 /** What tables say of themselves is no more than a bound where a MERGE changes them. */
 async function rowsOf(tables: readonly StateTable[], connection: DuckConnection): Promise<number> {
@@ -205,7 +220,7 @@ function slowest(node: PlanNode, sources: readonly SourceRun[]): string | null {
   let found: SourceRun | undefined;
   for (const source of sources) {
     if (!read.has(source.operator.node) || source.operator.node.eventTime === undefined) continue;
-    const isLess = found === undefined || source.watermark === undefined || (found.watermark !== undefined && source.watermark < found.watermark); // prettier-ignore
+    const isLess = found === undefined || source.clock.watermark === undefined || (found.clock.watermark !== undefined && source.clock.watermark < found.clock.watermark); // prettier-ignore
     if (isLess) found = source;
   }
   return found?.name ?? null;

@@ -26,6 +26,7 @@ import { SinkWriters } from './sink-writers.ts';
 import { SourceRun } from './source-run.ts';
 import { StopRule } from './stop-rule.ts';
 import type { Tables } from './tables.ts';
+import { turnedUp } from './turned-up.ts';
 
 export interface RuntimeHost {
   readonly plan: Plan;
@@ -82,6 +83,8 @@ export class Runtime {
   private readonly ended = new AbortController();
   private output: Output | undefined;
   private begun = false;
+  /** A source has partitions that no checkpoint knows. */
+  private hasGrown = false;
   /** The epoch after which nothing comes is done. */
   private over = false;
   private firstRead = 0;
@@ -114,7 +117,10 @@ export class Runtime {
         },
         signal: this.ended.signal,
         ...(state !== undefined && {
-          resume: { partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })) },
+          resume: {
+            partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })),
+            turnedUp: turnedUp(state, recovery?.epochs ?? []),
+          },
         }),
         ...(host.onGap === 'skip' && {
           skipped: (partition, from, to) => {
@@ -124,9 +130,10 @@ export class Runtime {
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
-      run.source = new SourceRun(operator, reader);
+      run.source = new SourceRun(operator, reader, () => this.clock.micros());
       if (state !== undefined) run.source.load(state);
       await reader.open();
+      this.hasGrown ||= state !== undefined && reader.partitions.length > state.partitions.length;
       this.sources.push(run.source);
     }
     await host.session.run('late', LATE_SHAPE);
@@ -186,9 +193,9 @@ export class Runtime {
   private async loop(stop: StopRule): Promise<{ interrupted: boolean }> {
     const { signal } = stop;
     const { control } = this.host;
-    if (!this.begun) {
-      // Whatever happens then, there is one to go on from.
-      if (this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
+    if (!this.begun || this.hasGrown) {
+      // Whatever happens then, there is one to go on from, and the partitions keep their places.
+      if (!this.begun && this.epochs.next === 0) this.opened.results.statements = this.host.tables.scripted;
       await this.checkpoint();
       await this.output?.checkpoints?.settled();
     }
@@ -213,7 +220,7 @@ export class Runtime {
         if (batches.length === 0) await running;
         const step = control?.stepping === true;
         let deltas: readonly OperatorDelta[] | undefined;
-        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.clock.due())) {
+        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.due())) {
           const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
           if (signal.aborted && stop.reached) break;
@@ -238,6 +245,12 @@ export class Runtime {
     return this.finish(signal.aborted);
   }
 
+  /** Whether an epoch is due though nothing comes: the clock calls for one, or moves a watermark. */
+  private due(): boolean {
+    const now = this.clock.micros();
+    return this.clock.due() || this.sources.some((source) => source.clock.due(now));
+  }
+
   private async finish(interrupted: boolean): Promise<{ interrupted: boolean }> {
     const { plan } = this.host;
     const kept = this.output?.checkpoints !== undefined;
@@ -258,7 +271,6 @@ export class Runtime {
   private async process(prepared: Prepared, stop?: StopRule): Promise<void> {
     const { results, checkpoints } = this.opened;
     const record = await this.epochs.process(prepared, results);
-    this.batches.learnSlack(prepared.decoded);
     this.lastCommit = performance.now();
     this.rowsIn += record.rows;
     this.epochsDone++;
@@ -304,7 +316,7 @@ export class Runtime {
   }
 
   progress(): Progress {
-    const now = this.host.now();
+    const now = this.clock.micros();
     return {
       epoch: this.epochs.next - 1,
       seconds: (performance.now() - this.firstRead) / 1000,

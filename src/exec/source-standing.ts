@@ -1,4 +1,5 @@
 import { instant } from '../base/instant.ts';
+import type { HeldBackReason } from '../base/run.ts';
 import type { PartitionStatus, SourceStatus } from '../base/status.ts';
 
 /** A partition, and what a source's watermark makes of it. Microseconds; `activeAt`: the engine's clock, ms. */
@@ -24,6 +25,8 @@ export interface SourceStanding {
   /** Microseconds. */
   readonly delay: bigint;
   readonly notice: string | undefined;
+  /** Why its watermark stands where it does. */
+  readonly reason?: HeldBackReason | undefined;
   readonly partitions: readonly PartitionStanding[];
 }
 
@@ -34,20 +37,26 @@ export function partitionStatus(partition: PartitionStanding): PartitionStatus {
 }
 
 /** What holds a source's watermark where it is, in words. `now`: the engine's clock, ms. */
-export function whatHolds(source: SourceStanding, now: number): Pick<SourceStatus, 'heldBy' | 'why'> {
-  const { eventTime, delay, notice, partitions } = source;
-  if (!eventTime) return { heldBy: null, why: 'it has no watermark: no event time is declared' };
-  if (partitions.length === 0) return { heldBy: null, why: notice ?? 'there is nothing to read yet' };
-  const holder = partitions.find((partition) => partition.holds);
-  if (holder === undefined) {
-    if (partitions.every((partition) => partition.done)) return { heldBy: null, why: 'it has ended' };
-    return { heldBy: null, why: 'all its partitions are idle: the watermark stands until something comes' };
-  }
-  const trails = delay === 0n ? '' : `, less the delay of ${seconds(Number(delay / 1000n))}`;
-  return { heldBy: holder.name, why: [reason(holder, now, trails), notice ?? ''].filter(Boolean).join('; ') };
+export function whatHolds(source: SourceStanding, now: number, paused = false): Pick<SourceStatus, 'heldBy' | 'why'> {
+  const held = holder(source, now);
+  return paused ? { ...held, why: `it is paused; ${held.why}` } : held;
 }
 
-function reason({ latest, first, end, position, activeAt }: PartitionStanding, now: number, trails: string): string {
+function holder(source: SourceStanding, now: number): Pick<SourceStatus, 'heldBy' | 'why'> {
+  const { eventTime, delay, notice, partitions, reason } = source;
+  if (!eventTime) return { heldBy: null, why: 'it has no watermark: no event time is declared' };
+  if (partitions.length === 0) return { heldBy: null, why: notice ?? 'there is nothing to read yet' };
+  const slowest = partitions.find((partition) => partition.holds);
+  if (slowest === undefined) {
+    if (partitions.every((partition) => partition.done)) return { heldBy: null, why: 'it has ended' };
+    const goes = reason === 'clock' ? 'goes on with the clock' : 'stands until something comes';
+    return { heldBy: null, why: `all its partitions are idle: the watermark ${goes}` };
+  }
+  const trails = delay === 0n ? '' : `, less the delay of ${seconds(Number(delay / 1000n))}`;
+  return { heldBy: slowest.name, why: [reasonOf(slowest, now, trails), notice ?? ''].filter(Boolean).join('; ') };
+}
+
+function reasonOf({ latest, first, end, position, activeAt }: PartitionStanding, now: number, trails: string): string {
   const backlog = end !== undefined && position < end;
   if (latest === undefined) {
     if (first !== undefined) return `it has not begun; its first record is of ${instant(first)}${trails}`;

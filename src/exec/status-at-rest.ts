@@ -1,7 +1,7 @@
 import { ident, sql } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
 
-/** What the last run left in a results database that nobody holds. Instants are DuckDB's text, UTC. */
+/** What the last run left in a results database that nobody holds. Instants are microseconds since 1970-01-01 UTC as text. */
 export interface RestStatus {
   /** `running`: that run was killed, or its machine was. */
   readonly status: 'finished' | 'stopped' | 'running';
@@ -26,11 +26,11 @@ export async function statusAtRest(connection: DuckConnection): Promise<RestStat
   );
   if (known === undefined) return undefined;
   const [run] = await connection.rows(
-    sql`SELECT status, pid, CAST(started_at AS VARCHAR) AS since, (SELECT max(epoch) FROM _streamsql.epochs) AS epoch,
-      (SELECT CAST(max(committed_at) AS VARCHAR) FROM _streamsql.epochs) AS committed FROM _streamsql.run`,
+    sql`SELECT status, pid, CAST(epoch_us(started_at) AS VARCHAR) AS since, (SELECT max(epoch) FROM _streamsql.epochs) AS epoch,
+      (SELECT CAST(epoch_us(max(committed_at)) AS VARCHAR) FROM _streamsql.epochs) AS committed FROM _streamsql.run`,
   );
   const sources = await connection.rows(
-    sql`SELECT s.name, s.connector, CAST(any_value(w.watermark) AS VARCHAR) AS watermark,
+    sql`SELECT s.name, s.connector, CAST(epoch_us(any_value(w.watermark)) AS VARCHAR) AS watermark,
         (SELECT count(*) FROM _streamsql.dead_letters d WHERE d.source = s.name) AS dead
       FROM _streamsql.sources s LEFT JOIN _streamsql.watermarks w ON w.source = s.name GROUP BY s.name, s.connector, s.rowid ORDER BY s.rowid`,
   );

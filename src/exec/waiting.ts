@@ -40,7 +40,8 @@ export function waitingOf(graph: Graph, operator: Operator): Waiting | undefined
   if (operator instanceof SessionOperator) {
     const { time, input } = operator.node;
     if (time === undefined) return undefined;
-    return atKey(graph, [input], operator.tables.map((table) => table.name), { ...time, column: '$end' }); // prettier-ignore
+    const common = atKey(graph, [input], operator.tables.map((table) => table.name), { ...time, column: '$end' }); // prettier-ignore
+    return { ...common, window: (end) => ({ start: undefined, end, closesAt: end + time.after }) };
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 
 import type { RunSummary } from '../base/run.ts';
-import { failureText, failureOf } from '../cli/failure.ts';
+import { failureText } from '../cli/failure.ts';
 import type { Dependencies } from '../cli/dependencies.ts';
 import type { Io, Output } from '../cli/io.ts';
 import { StreamTables } from '../cli/stream-table.ts';
@@ -121,9 +121,6 @@ async function asScript(
     if (session.running?.isLive === true && session.declared.some(({ kind }) => kind === 'source'))
       io.stderr.write(`the input goes on; this took what there was. To keep it running: ${io.command} run FILE.sql\n`);
     return 0;
-  } catch (thrown) {
-    // An error of the run says more than that nothing runs any more.
-    throw failed !== undefined && failureOf(thrown).error.code === 'USAGE' ? failed.error : thrown;
   } finally {
     await session.close();
   }

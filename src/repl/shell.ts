@@ -228,7 +228,7 @@ export class Shell {
   async settled(): Promise<void> {
     await this.session.apply();
     const job = this.session.running;
-    if (job === undefined || !job.isLive) return;
+    if (job === undefined) return;
     await this.interruptible(async (signal) => {
       await new Promise<void>((done) => {
         const check = (): void => {
@@ -239,6 +239,7 @@ export class Shell {
         check();
       });
     });
+    if (job.state === 'failed') throw job.error;
   }
 
   private shown(show: (showing: Showing) => Promise<void>): Promise<void> {

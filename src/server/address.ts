@@ -25,9 +25,15 @@ export const isTooLong = (path: string): boolean => process.platform !== 'win32'
 export function connectPath(socket: string): string | undefined {
   if (process.platform === 'win32') return socket;
   const found = lstatSync(socket, { throwIfNoEntry: false });
-  if (found === undefined) return undefined;
+  if (found === undefined || !isOurs(found.uid)) return undefined;
   if (found.isSocket()) return isTooLong(socket) ? undefined : socket;
   return found.isSymbolicLink() ? shortTarget(socket) : undefined;
+}
+
+/** Whoever may write where the database is could listen in the place of its run. */
+function isOurs(owner: number): boolean {
+  const own = process.getuid?.();
+  return own === undefined || own === 0 || owner === own;
 }
 
 /** What a link of ours leads to; undefined where the link, or the folder that it leads into, is someone else's. */
@@ -36,7 +42,7 @@ export function shortTarget(link: string): string | undefined {
   const folder = dirname(target);
   if (!basename(folder).startsWith(SHORT_PREFIX) || real(dirname(folder)) !== real(tmpdir())) return undefined;
   const owner = statSync(folder, { throwIfNoEntry: false })?.uid;
-  return owner === undefined || owner === process.getuid?.() ? target : undefined;
+  return owner === undefined || isOurs(owner) ? target : undefined;
 }
 
 /** The results database of a state folder, or what was named itself. Relative paths are of `cwd`. */

@@ -2,6 +2,7 @@ import { Reader } from '@platformatic/kafka';
 import { StreamsqlError } from '../../src/base/errors.ts';
 import { crc32c } from '../../src/connectors/kafka/crc32c.ts';
 import { FetchResponseParser } from '../../src/connectors/kafka/fetch-response.ts';
+import { LineFront } from '../../src/connectors/kafka/line-front.ts';
 import { PartitionLog } from '../../src/connectors/kafka/partition-log.ts';
 import {
   DamagedBatch,
@@ -158,6 +159,8 @@ function reseal(bytes: Buffer, at: number): void {
   if (end >= at + 61 && end <= bytes.length) bytes.writeUInt32BE(crc32c(bytes.subarray(at + 21, end)), at + 17);
 }
 
+const ALL_METADATA = ['timestamp', 'timestamp-type', 'key', 'headers'].map((key) => ({ name: key, key, type: 'VARCHAR', span: { start: 0, end: 0 } }));
+
 const LAYOUTS: readonly Layout[] = [
   { format: 'json' },
   { format: 'json' },
@@ -166,6 +169,8 @@ const LAYOUTS: readonly Layout[] = [
   rawLayout('bytes', true),
   { format: 'csv', dialect: { delimiter: ',', quote: '"', escape: '"', nullText: '', header: ['a'] } },
   { format: 'keyed', key: { kind: 'any' } },
+  { format: 'json', front: LineFront.of(ALL_METADATA) },
+  { ...rawLayout('line'), front: LineFront.of(ALL_METADATA) },
 ];
 
 /** What became of the mutants. */
@@ -211,7 +216,7 @@ export function tryOne(all: readonly Original[], seed: number, tally: Tally): vo
     const lines = Buffer.concat(pieces).toString().split('\n').slice(0, -1);
     if (isSettled && (lines.length !== records || to < first))
       throw new Error(`${records} records in ${lines.length} lines`);
-    if (layout.format === 'json' && kind !== 'behind the checksum') {
+    if (layout.format === 'json' && layout.front === undefined && kind !== 'behind the checksum') {
       const offsets = runs.flatMap((run) => Array.from({ length: run.count }, (_, i) => run.first + i));
       for (const [i, line] of lines.entries()) {
         const isRight = placed ? from.committed[index]?.get(offsets[i] ?? -1) === line : from.values.has(line);

@@ -9,8 +9,10 @@ import type { DuckConnection } from '../../src/exec/duck.ts';
 
 /** A source with some content, as often as it is opened. */
 export interface Subject {
-  open(context: Pick<SourceContext, 'resume' | 'skipped'>): SourceReader;
+  open(context: Partial<SourceContext>): SourceReader;
   readonly connection: DuckConnection;
+  /** Its input has no end: it is read up to the ends that are known. */
+  readonly isUnbounded?: boolean;
 }
 
 export const contextOf = (scratch: ScratchPool, connection: DuckConnection): SourceContext => ({
@@ -85,25 +87,42 @@ async function contents({ body }: Chunk, connection: DuckConnection): Promise<re
 export const tapesOf = (reader: SourceReader): Tape[] =>
   reader.partitions.map(({ name, position, end }) => new Tape(name, { position, ordinal: undefined, end }));
 
+/** Puts down what a chunk brought. */
+export async function record(
+  connection: DuckConnection,
+  reader: SourceReader,
+  tapes: Tape[],
+  chunk: Chunk,
+): Promise<void> {
+  const { name, end } = reader.partitions[chunk.partition]!;
+  tapes[chunk.partition] ??= new Tape(name, { position: chunk.from, ordinal: undefined, end });
+  await tapes[chunk.partition]?.add(chunk, end, connection);
+}
+
 /** Polls until there is nothing more, or up to the positions given; `sizes` are used one after another, again and again. */
 export async function readOn(
-  { connection }: Subject,
+  { connection, isUnbounded = false }: Subject,
   reader: SourceReader,
-  tapes: readonly Tape[],
+  tapes: Tape[],
   sizes: readonly number[],
   upTo?: ReadonlyMap<number, number>,
 ): Promise<void> {
   const over = (): boolean =>
     upTo === undefined
-      ? reader.partitions.every(({ done }) => done)
+      ? reader.partitions.every(({ done, position, end }) => done || (isUnbounded && position === end))
       : [...upTo].every(([index, stop]) => reader.partitions[index]?.position === stop);
   for (let polls = 0; !over(); polls++) {
     expect(polls).toBeLessThan(20_000);
     const maxRecords = sizes[polls % sizes.length] ?? 1;
-    const chunks = await reader.poll({ partitions: 'all', maxRecords, waitMs: 500, ...(upTo && { upTo }) });
+    const chunks = await reader.poll({
+      partitions: 'all',
+      maxRecords,
+      waitMs: isUnbounded ? 10 : 500,
+      ...(upTo && { upTo }),
+    });
     for (const chunk of chunks) {
       if (upTo !== undefined) expect(chunk.to).toBeLessThanOrEqual(upTo.get(chunk.partition) ?? -1);
-      await tapes[chunk.partition]?.add(chunk, reader.partitions[chunk.partition]?.end, connection);
+      await record(connection, reader, tapes, chunk);
       chunk.release();
     }
   }
@@ -112,7 +131,7 @@ export async function readOn(
 /** Opens it, and closes it whatever happens. */
 export async function opened<T>(
   subject: Subject,
-  context: Pick<SourceContext, 'resume' | 'skipped'>,
+  context: Partial<SourceContext>,
   work: (reader: SourceReader, tapes: Tape[]) => Promise<T>,
 ): Promise<T> {
   const reader = subject.open(context);
@@ -143,15 +162,16 @@ const PLACES = fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: tr
 const pick = <T>(of: readonly T[], place: number): T => of[Math.floor(of.length * place)]!;
 
 /** What holds for every reader whose input stays: reading on, or again, finds what reading at one go finds. */
-export function itResumes(subject: () => Subject, numRuns: number): void {
+export function itResumes(make: () => Subject | Promise<Subject>, numRuns: number): void {
   test('reads on from any committed position as if it had not stopped', async () => {
-    const whole = await readAll(subject(), [10_000]);
+    const subject = await make();
+    const whole = await readAll(subject, [10_000]);
     expect(whole.flatMap(({ records }) => records).length).toBeGreaterThan(300);
     await fc.assert(
       fc.asyncProperty(SIZES, SIZES, PLACES, async (before, after, places) => {
-        const first = await readAll(subject(), before);
+        const first = await readAll(subject, before);
         const stops = first.map((tape, i) => pick(tape.stops, places[i % places.length]!));
-        const rest = await readAll(subject(), after, resumeAt(first, stops));
+        const rest = await readAll(subject, after, resumeAt(first, stops));
         expect(rest.map(({ name }) => name)).toEqual(first.map(({ name }) => name));
         for (const [i, tape] of whole.entries()) {
           const [{ count, check, position }, read] = [stops[i]!, rest[i]!];
@@ -166,18 +186,19 @@ export function itResumes(subject: () => Subject, numRuns: number): void {
   });
 
   test('reads any committed ranges again, and no further, then goes on', async () => {
-    const whole = await readAll(subject(), [10_000]);
+    const subject = await make();
+    const whole = await readAll(subject, [10_000]);
     await fc.assert(
       fc.asyncProperty(SIZES, SIZES, PLACES, PLACES, async (before, after, starts, lengths) => {
-        const first = await readAll(subject(), before);
+        const first = await readAll(subject, before);
         const from = first.map((tape, i) => Math.floor(tape.stops.length * starts[i % 8]!));
         const to = first.map((tape, i) => from[i]! + Math.floor((tape.stops.length - from[i]!) * lengths[i % 8]!));
         // One partition has no range in the epoch.
         const without = Math.floor(first.length * lengths[7]! * 1.5);
         const resume = resumeAt(first, first.map((tape, i) => tape.stops[from[i]!]!)); // prettier-ignore
         const upTo = new Map(first.flatMap((tape, i) => i === without ? [] : [[i, tape.stops[to[i]!]!.position]])); // prettier-ignore
-        await opened(subject(), { resume }, async (reader, tapes) => {
-          await readOn(subject(), reader, tapes, after, upTo);
+        await opened(subject, { resume }, async (reader, tapes) => {
+          await readOn(subject, reader, tapes, after, upTo);
           expect(await reader.poll({ partitions: 'all', maxRecords: 10, waitMs: 0, upTo })).toEqual([]);
           for (const [i, tape] of tapes.entries()) {
             const [begin, end] = [first[i]!.stops[from[i]!]!, first[i]!.stops[i === without ? from[i]! : to[i]!]!];
@@ -185,7 +206,7 @@ export function itResumes(subject: () => Subject, numRuns: number): void {
             expect(tape.records).toEqual(whole[i]!.records.slice(begin.count, end.count));
             expect(joined(begin.check, tape.last.check)).toEqual(end.check);
           }
-          await readOn(subject(), reader, tapes, after);
+          await readOn(subject, reader, tapes, after);
           for (const [i, tape] of tapes.entries()) {
             const begin = first[i]!.stops[from[i]!]!;
             expect(tape.records).toEqual(whole[i]!.records.slice(begin.count));

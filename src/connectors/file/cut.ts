@@ -27,18 +27,19 @@ const LF = 10;
 
 /** JSON lines. `last` says that nothing follows the buffer, so that a line without its line feed is whole. */
 export function cutLines(bytes: Buffer, last: boolean, most: number): Cut {
-  return cut(bytes, last, most, lineEnd, isBlankLine);
+  return cutBy(bytes, last, most, lineEnd, isBlankLine);
 }
 
 /** CSV: a record ends at a line feed outside quotes. */
 export function cutCsv(bytes: Buffer, last: boolean, most: number, quoting: CsvQuoting): Cut {
   const plain = quoting.quote === '' || !bytes.includes(quoting.quote);
-  if (plain) return cut(bytes, last, most, lineEnd, isEmptyLine);
+  if (plain) return cutBy(bytes, last, most, lineEnd, isEmptyLine);
   const ends = csvRecordEnds(bytes, quoting);
-  return cut(bytes, last, most, () => ends.next().value ?? -1, isEmptyLine);
+  return cutBy(bytes, last, most, () => ends.next().value ?? -1, isEmptyLine);
 }
 
-function cut(
+/** `endOf`: where the record ends that begins there; -1 where its end is not among the bytes. */
+export function cutBy(
   bytes: Buffer,
   last: boolean,
   most: number,

@@ -1,8 +1,11 @@
 import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import { bytesReader } from './bytes-reader.ts';
+import { followReader } from './follow/follow-reader.ts';
+import { followSettings } from './follow/settings.ts';
 import { findFiles } from './glob.ts';
 import { knownPaths, listFiles, type ListedFile } from './listed-files.ts';
+import { FILE_METADATA } from './metadata.ts';
 import { FILE_OPTIONS, fileSettings } from './options.ts';
 import { parquetReader } from './parquet-reader.ts';
 import { Window } from './partition.ts';
@@ -10,11 +13,12 @@ import { Window } from './partition.ts';
 /** A JSON or CSV record that is longer is a dead letter. */
 const LONGEST_RECORD = 1 << 28;
 
-/** Files that are there when the run begins: JSON lines, CSV, Parquet. Each is a partition, and the input ends. */
+/** Files of JSON lines, CSV, Parquet. Each is a partition. The input ends with what is there when the run begins, unless they are followed. */
 export const fileSource: SourceConnector = {
   name: 'file',
-  doc: 'files of JSON lines, CSV or Parquet, read once from start to end',
+  doc: 'files of JSON lines, CSV or Parquet, read once from start to end, or followed',
   options: FILE_OPTIONS,
+  metadata: FILE_METADATA,
   plan: (declaration) => planFile(declaration, LONGEST_RECORD),
 };
 
@@ -29,7 +33,7 @@ export function planFile(declaration: SourceDeclaration, longestRecord: number):
   return {
     columns,
     changes: settings.changes,
-    bounded: true,
+    bounded: settings.follow === undefined,
     strict: settings.strict,
     ...(settings.format.kind === 'parquet' && {
       nothingToRetain: 'the records of Parquet files are Parquet already: keep the files',
@@ -37,9 +41,11 @@ export function planFile(declaration: SourceDeclaration, longestRecord: number):
     open(context) {
       const list = async (): Promise<readonly ListedFile[]> =>
         listFiles(await findFiles(settings.patterns, cwd, span, knownPaths(context, cwd)), context, cwd);
-      if (settings.format.kind === 'parquet') return parquetReader(list, columns, context);
       const names = columns.map(({ name }) => name);
-      return bytesReader(list, { settings, columns: names, context, window: new Window(), longestRecord });
+      const shared = { settings, columns: names, context, window: new Window(), longestRecord };
+      if (settings.follow !== undefined)
+        return followReader(followSettings(declaration, settings.follow, shared), context);
+      return settings.format.kind === 'parquet' ? parquetReader(list, columns, context) : bytesReader(list, shared);
     },
   };
 }

@@ -12,13 +12,23 @@ export const FILE_OPTIONS = {
   },
   format: {
     type: 'choice',
-    values: ['json', 'csv', 'parquet', ...CHANGE_FORMATS],
-    doc: `json (one object a line), csv or parquet; by default what the extension says; ${CHANGE_FORMATS_DOC}, one a line`,
+    values: ['json', 'json_array', 'csv', 'parquet', ...CHANGE_FORMATS],
+    doc: `json (one object a line, or a file that is one array of them, told by its first character), json_array (such an array, or an error), csv or parquet; by default what the extension says; ${CHANGE_FORMATS_DOC}, one a line`,
   },
   compression: {
     type: 'choice',
     values: ['auto', 'none', 'gzip'],
     doc: 'of all but parquet; auto (the default) looks at the first bytes of each file',
+  },
+  follow: {
+    type: 'boolean',
+    doc: 'the input has no end: what is added to the files, and files that turn up, are read as they come; false',
+  },
+  follow_interval: {
+    type: 'duration',
+    default: 1000,
+    tuning: true,
+    doc: 'how often follow looks for what the file system does not tell of by itself',
   },
   strict: {
     type: 'boolean',
@@ -36,9 +46,13 @@ export interface FileSettings {
   readonly patterns: string;
   readonly compression: Compression;
   readonly strict: boolean;
+  /** Set where files are followed. */
+  readonly follow: { readonly intervalMs: number } | undefined;
   readonly changes: ChangeFormat | undefined;
   readonly format:
-    | { readonly kind: 'json' | 'parquet' }
+    | { readonly kind: 'parquet' }
+    /** `isArray`: each file has to be one. */
+    | { readonly kind: 'json'; readonly isArray: boolean }
     | { readonly kind: 'csv'; readonly header: boolean; readonly quoting: Omit<CsvDialect, 'header'> };
 }
 
@@ -76,6 +90,8 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
     patterns,
     compression: compressionOf(text(options, 'compression')),
     strict: options['strict'] === true,
+    follow:
+      options['follow'] === true ? { intervalMs: Math.max(10, Number(options['follow_interval'] ?? 1000)) } : undefined,
     changes: changes === undefined ? undefined : { format: changes, keyed: false },
     format:
       kind === 'csv'
@@ -84,7 +100,9 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
             header: options['header'] !== false,
             quoting: quotingOf(options, extension === 'tsv' ? '\t' : ',', fail),
           }
-        : { kind },
+        : kind === 'json'
+          ? { kind, isArray: options['format'] === 'json_array' }
+          : { kind },
   };
 }
 
@@ -96,7 +114,7 @@ function extensionOf(patterns: string): string | undefined {
 }
 
 const formatOf = (name: string | undefined): 'json' | 'csv' | 'parquet' | undefined =>
-  name === undefined ? undefined : EXTENSIONS[name];
+  name === undefined ? undefined : name === 'json_array' ? 'json' : EXTENSIONS[name];
 
 const compressionOf = (name: string | undefined): Compression => (name === 'none' || name === 'gzip' ? name : 'auto');
 

@@ -7,7 +7,7 @@ import { isFinished, passGone, passShorter, shorterFile, type ListedFile } from 
 import { missingColumn } from './missing-column.ts';
 
 /** A Parquet file as a partition: positions are rows, read by row groups where they are of the size that is wanted. */
-class ParquetPartition implements PartitionState {
+export class ParquetPartition implements PartitionState {
   readonly name: string;
   readonly end: number;
   position: number;
@@ -44,7 +44,11 @@ class ParquetPartition implements PartitionState {
     return chunk;
   }
 
-  rows(from: number, to: number): Chunk {
+  peek(): Chunk | undefined {
+    return this.position > 0 || this.done ? undefined : this.rows(0, 1);
+  }
+
+  private rows(from: number, to: number): Chunk {
     const columns = join(this.given.map(({ name }) => ident(name)));
     return {
       partition: this.index,
@@ -81,7 +85,7 @@ export function parquetReader(
     partitions: partitions satisfies readonly PartitionState[],
     async open(): Promise<void> {
       for (const [index, listed] of (await list()).entries()) {
-        partitions.push(await openPartition(listed, index, columns, context));
+        partitions.push(await openParquet(listed, index, columns, context));
       }
     },
     poll({ partitions: allowed, maxRecords, upTo }: PollRequest): Promise<readonly Chunk[]> {
@@ -98,17 +102,13 @@ export function parquetReader(
       }
       return Promise.resolve(chunks);
     },
-    peek(index): Promise<Chunk | undefined> {
-      const partition = partitions[index];
-      const hasBegun = partition === undefined || partition.position > 0 || partition.done;
-      return Promise.resolve(hasBegun ? undefined : partition.rows(0, 1));
-    },
+    peek: (index) => Promise.resolve(partitions[index]?.peek()),
     close: () => Promise.resolve(),
   };
 }
 
 /** What was read to its end is not looked at again. Throws GAP where a file ends before the position. */
-async function openPartition(
+export async function openParquet(
   listed: ListedFile,
   index: number,
   columns: readonly Column[],

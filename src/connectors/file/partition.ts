@@ -9,6 +9,7 @@ import type {
 } from '../../base/connector.ts';
 import { joinChecks, NO_BYTES, type Check } from '../../base/crc32.ts';
 import { checkOf, extendCheck } from '../check.ts';
+import { ArrayCutter, beginsArray } from './array.ts';
 import { openStream, plainSize, type ByteStream } from './byte-stream.ts';
 import { cutCsv, cutLines, partition as partitionCut, type Cut } from './cut.ts';
 import { headerOf } from './csv-header.ts';
@@ -39,6 +40,8 @@ export class Window {
 
 const LEAST_READ = 1 << 16;
 const MOST_READ = 1 << 26;
+/** So many bytes tell whether a file is an array. */
+const LOOKED_AT = 1 << 12;
 const KEPT_OF_OVERLONG = 1 << 16;
 const LF = 10;
 const CR = 13;
@@ -72,8 +75,11 @@ export class FilePartition implements PartitionState {
   private ordinal: number;
   private bytesPerRecord = 200;
   private dialect: CsvDialect | undefined;
+  /** Of a file that is a JSON array. */
+  private array: ArrayCutter | undefined;
+  private readonly openBytes: () => Promise<ByteStream>;
 
-  private constructor(listed: ListedFile, index: number, shared: Shared) {
+  private constructor(listed: ListedFile, index: number, shared: Shared, openBytes?: () => Promise<ByteStream>) {
     this.name = listed.file.name;
     this.listed = listed;
     this.file = listed.file;
@@ -83,6 +89,17 @@ export class FilePartition implements PartitionState {
     this.ordinal = listed.ordinal;
     this.end = listed.end;
     this.done = false;
+    this.openBytes = openBytes ?? (() => openStream(listed.file, shared.settings.compression));
+  }
+
+  /** One that is written to: of `openBytes`, which never end, records are read that have their end. */
+  static growing(
+    listed: ListedFile,
+    index: number,
+    shared: Shared,
+    openBytes: () => Promise<ByteStream>,
+  ): FilePartition {
+    return new FilePartition(listed, index, shared, openBytes);
   }
 
   /** Looks at the file, but reads nothing of it yet. Throws GAP where it ends before the position. */
@@ -112,8 +129,8 @@ export class FilePartition implements PartitionState {
   }
 
   /**
-   * The next records, about `most` of them, none beyond `stop`, where one ends; [] only at the end. Chunks may hold
-   * nothing but rejected records.
+   * The next records, about `most` of them, none beyond `stop`, where one ends; [] only at the end, or where no more of
+   * them has been written yet. Chunks may hold nothing but rejected records.
    */
   async next(most: number, stop = Infinity): Promise<readonly Chunk[]> {
     const stream = this.done ? undefined : await this.begin();
@@ -132,12 +149,19 @@ export class FilePartition implements PartitionState {
       if (ended && stop !== Infinity && to < stop) throw shorterFile(this.file, to, stop, 'byte');
       const last = ended || to === stop;
       const cut = this.cut(bytes, last, most);
+      if (cut.end === 0 && ended && this.array?.isClosed === false) throw this.array.unended(this.at);
       if (cut.end > 0 || last) {
         const chunks = await this.hand(cut, bytes);
         stream.keep(bytes.subarray(cut.end));
         await this.advance(cut, ended && cut.end === read);
         return chunks;
       }
+      if (read < window.length) {
+        if (stop !== Infinity) throw shorterFile(this.file, to, stop, 'byte');
+        stream.keep(bytes);
+        return [];
+      }
+      if (size >= longestRecord && this.array !== undefined) throw this.array.unended(this.at);
       if (size >= longestRecord) return [await this.rejectOverlong(stream, bytes)];
       stream.keep(bytes);
       size = Math.min(2 * size, longestRecord);
@@ -152,10 +176,11 @@ export class FilePartition implements PartitionState {
   /** The first record, as a partition of its own would read it; of one that has begun, undefined. */
   async peek(): Promise<Chunk | undefined> {
     if (this.done || this.position > 0) return undefined;
-    const twin = new FilePartition(this.listed, this.index, this.shared);
+    const twin = new FilePartition(this.listed, this.index, this.shared, this.openBytes);
     try {
       while (!twin.done) {
         const chunks = await twin.next(1);
+        if (chunks.length === 0) break;
         const found = chunks.find(({ records }) => records > 0);
         for (const chunk of chunks) if (chunk !== found) chunk.release();
         if (found !== undefined) return found;
@@ -169,9 +194,10 @@ export class FilePartition implements PartitionState {
   /** Opens the file, steps over the byte order mark and the header, and goes to the position. */
   private async begin(): Promise<ByteStream> {
     if (this.stream !== undefined) return this.stream;
-    const stream = await openStream(this.file, this.shared.settings.compression);
+    const stream = await this.openBytes();
     this.stream = stream;
     this.end = stream.size;
+    this.at = 0;
     await this.readHead(stream);
     if (this.position > 0) await this.goOn(stream);
     return stream;
@@ -186,6 +212,7 @@ export class FilePartition implements PartitionState {
       this.before = checkOf(mark);
     } else stream.keep(mark.subarray(0, read));
     const { format } = this.shared.settings;
+    if (format.kind === 'json') await this.lookForArray(stream, format.isArray);
     if (format.kind === 'csv') {
       const { columns, window } = this.shared;
       if (!format.header) this.dialect = { ...format.quoting, header: columns };
@@ -196,6 +223,13 @@ export class FilePartition implements PartitionState {
         this.before = joinChecks(this.before, found.check);
       }
     }
+  }
+
+  private async lookForArray(stream: ByteStream, isArray: boolean): Promise<void> {
+    const head = this.shared.window.take(LOOKED_AT);
+    const read = await stream.read(this.at, head);
+    this.array = isArray || beginsArray(head.subarray(0, read)) ? new ArrayCutter(this.file) : undefined;
+    stream.keep(head.subarray(0, read));
   }
 
   /** To where an earlier run stopped, which is where a record ended: a line feed, or what was the end of the file. */
@@ -212,7 +246,9 @@ export class FilePartition implements PartitionState {
         return;
       }
       const [before, after] = [around[0], read === 1 ? undefined : around[1]];
-      if (before !== LF && after !== undefined && after !== LF && after !== CR) throw changedFile(this.file, position);
+      const isEnd =
+        this.array?.goOnAfter(before ?? 0) ?? (before === LF || after === undefined || after === LF || after === CR);
+      if (!isEnd) throw changedFile(this.file, position);
       stream.keep(around.subarray(1, read));
     }
     this.at = position;
@@ -220,6 +256,7 @@ export class FilePartition implements PartitionState {
   }
 
   private cut(bytes: Buffer, last: boolean, most: number): Cut {
+    if (this.array !== undefined) return this.array.cut(bytes, this.at, most);
     return this.dialect === undefined ? cutLines(bytes, last, most) : cutCsv(bytes, last, most, this.dialect);
   }
 

@@ -4,6 +4,8 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
 import { QUOTING_NAMES, QUOTING_OPTIONS, quotingOf } from '../csv-options.ts';
 import { parseAddresses, type Address } from './address.ts';
+import { LineFront } from './line-front.ts';
+import { KAFKA_METADATA } from './metadata.ts';
 import { KafkaReader, type KafkaSettings } from './reader.ts';
 import { rawLayout, type Layout } from './record-batch.ts';
 
@@ -72,6 +74,7 @@ export const kafkaSource: SourceConnector = {
   name: 'kafka',
   doc: 'Records of a Kafka topic, by partition; unbounded unless bounded = true.',
   options: OPTIONS,
+  metadata: KAFKA_METADATA,
   plan(declaration: SourceDeclaration): SourcePlan {
     const { columns, options } = declaration;
     const settings = readSettings(declaration);
@@ -94,7 +97,7 @@ function readSettings(declaration: SourceDeclaration): KafkaSettings {
   return {
     brokers: readBrokers(declaration),
     topic,
-    layout: readLayout(declaration),
+    layout: frontedLayout(declaration),
     start: options['start'] === 'latest' ? 'latest' : 'earliest',
     bounded: options['bounded'] === true,
     groupId: group === undefined ? `streamsql-${stem}` : String(group),
@@ -126,6 +129,17 @@ function readBrokers(declaration: SourceDeclaration): Address[] {
     `brokers takes 'host:port' or 'host:port,host:port', not '${text}'`,
     "Kafka's usual port is 9092",
   );
+}
+
+function frontedLayout(declaration: SourceDeclaration): Layout {
+  const [layout, front] = [readLayout(declaration), LineFront.of(declaration.metadata ?? [])];
+  if (front !== undefined && layout.format === 'csv')
+    throw refuse(
+      declaration,
+      "format = 'csv' has no metadata of its records but partition, offset and topic",
+      "leave the timestamp, key and headers out, or read the values with format = 'raw'",
+    );
+  return { ...layout, front };
 }
 
 function readLayout(declaration: SourceDeclaration): Layout {

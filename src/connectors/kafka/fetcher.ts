@@ -123,6 +123,7 @@ export class Fetcher {
       if (part.error !== 0) continue;
       log.lastStable = part.lastStable;
       log.logEnd = part.highWatermark >= 0 ? part.highWatermark : Infinity;
+      log.answers++;
       const next = nextOffset(response.bytes, part.start, part.end);
       if (next !== undefined) log.fetchOffset = Math.max(log.fetchOffset, next);
       log.incoming = part.end - part.start;

@@ -50,6 +50,8 @@ export class PartitionLog implements PartitionState {
   lastStable: number | undefined;
   /** About where the log ends, by the answer that is being absorbed. */
   logEnd = Infinity;
+  /** Answers of the broker about it, each with its end then. */
+  answers = 0;
   /** It cannot be read on. */
   failed = false;
   private readonly segments: Segment[] = [];

@@ -3,19 +3,22 @@ import { CODECS, Decompressor } from './codecs/decompress.ts';
 import { TooLongError } from './codecs/output.ts';
 import { crc32c } from './crc32c.ts';
 import { addCsv, type CsvLayout } from './csv-lines.ts';
+import { addFronted } from './fronted-lines.ts';
 import { addKeyed, type KeyedLayout } from './keyed-lines.ts';
+import type { LineFront } from './line-front.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { isBlank, joinLines, TEXT_GROWTH, writeBlob, writeText } from './value.ts';
 
 /**
  * How a record becomes a line: its value as it stands, JSON or CSV, as the text or the bytes of one column, or with its
- * key.
+ * key; `front` has metadata.
  */
-export type Layout =
+export type Layout = (
   | { readonly format: 'json' }
   | { readonly format: 'raw'; readonly prefix: Buffer; readonly suffix: Buffer; readonly binary: boolean }
   | CsvLayout
-  | KeyedLayout;
+  | KeyedLayout
+) & { readonly front?: LineFront | undefined };
 
 /** The layout of `format = 'raw'`: each value is the text of this column, or its bytes. */
 export function rawLayout(column: string, binary = false): Layout {
@@ -110,6 +113,7 @@ function readBatch(
   if (transactional && log.aborted.has(buffer.readBigInt64BE(at + PRODUCER_ID))) return;
   const count = buffer.readInt32BE(at + COUNT);
   if (count === 0 && at + RECORDS === end) return; // all that compaction left of it
+  layout.front?.begin(buffer, at);
   if (codec === 0) return readRecords(buffer, at + RECORDS, end, base, last, count, log, layout);
   const records = decompress(codec, buffer.subarray(at + RECORDS, end), log, base);
   readRecords(records, 0, records.length, base, last, count, log, layout);
@@ -139,7 +143,8 @@ function readRecords(
   const stop = log.stop ?? Infinity;
   const json = layout.format === 'json';
   const keyed = layout.format === 'keyed';
-  const segment = json ? log.room(end - start + count, count) : undefined;
+  const { front } = layout;
+  const segment = json && front === undefined ? log.room(end - start + count, count) : undefined;
   let due = base;
   let p = start;
   let v: number;
@@ -147,7 +152,7 @@ function readRecords(
   let b: number;
   for (let i = 0; i < count && p < end; i++) {
     while (buffer[p++]! >= 0x80); // length
-    p++; // attributes
+    const timeAt = ++p; // after the attributes
     while (buffer[p++]! >= 0x80); // timestamp delta
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
@@ -165,7 +170,10 @@ function readRecords(
     const valueEnd = length > 0 ? p + length : p;
     if (valueEnd > end) throw corrupt(log, base);
     if (offset >= from && offset < stop) {
-      if (keyed) {
+      if (front !== undefined) {
+        const parts = { timeAt, keyAt, keyLength: key, valueAt: p, valueLength: length, end };
+        addFronted(buffer, parts, offset, log, layout, front);
+      } else if (keyed) {
         const keyBytes = key < 0 ? undefined : buffer.subarray(keyAt, keyAt + key);
         addKeyed(keyBytes, length < 0 ? undefined : buffer.subarray(p, valueEnd), offset, log, layout);
       } else if (length < 0) log.reject(offset, null, 'null value');
