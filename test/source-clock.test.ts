@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Chunk } from '../src/base/connector.ts';
-import { END_OF_TIME } from '../src/exec/operators/operator.ts';
+
 import { SourceClock } from '../src/exec/source-clock.ts';
 
 const SECOND = 1_000_000n;

@@ -159,7 +159,12 @@ function reseal(bytes: Buffer, at: number): void {
   if (end >= at + 61 && end <= bytes.length) bytes.writeUInt32BE(crc32c(bytes.subarray(at + 21, end)), at + 17);
 }
 
-const ALL_METADATA = ['timestamp', 'timestamp-type', 'key', 'headers'].map((key) => ({ name: key, key, type: 'VARCHAR', span: { start: 0, end: 0 } }));
+const ALL_METADATA = ['timestamp', 'timestamp-type', 'key', 'headers'].map((key) => ({
+  name: key,
+  key,
+  type: 'VARCHAR',
+  span: { start: 0, end: 0 },
+}));
 
 const LAYOUTS: readonly Layout[] = [
   { format: 'json' },

@@ -8,6 +8,9 @@ import { LineFront } from './line-front.ts';
 import { KAFKA_METADATA } from './metadata.ts';
 import { KafkaReader, type KafkaSettings } from './reader.ts';
 import { rawLayout, type Layout } from './record-batch.ts';
+import { readSecurity, SECURITY_OPTIONS } from './security.ts';
+import { parseOffsets, parseStart, type Start } from './start.ts';
+import type { TopicSelection } from './topics.ts';
 
 const OPTIONS = {
   brokers: {
@@ -16,7 +19,17 @@ const OPTIONS = {
     required: true,
     doc: "where the brokers listen: 'host:port', or several with commas",
   },
-  topic: { type: 'string', required: true, doc: 'the topic to read' },
+  topic: { type: 'string', doc: "the topic to read, or several: 'orders, returns'; or else topic_pattern" },
+  topic_pattern: {
+    type: 'string',
+    doc: "a regular expression: every topic whose whole name it matches is read, those that are made later too, as 'orders-.*'",
+  },
+  wait_for_topic: {
+    tuning: true,
+    type: 'boolean',
+    default: false,
+    doc: 'a topic that is not there is waited for, and read from its first record, instead of being an error',
+  },
   format: {
     type: 'choice',
     values: ['json', 'csv', 'raw', ...CHANGE_FORMATS],
@@ -25,10 +38,13 @@ const OPTIONS = {
   },
   ...QUOTING_OPTIONS,
   start: {
-    type: 'choice',
-    values: ['earliest', 'latest'],
+    type: 'string',
     default: 'earliest',
-    doc: 'where to begin: at the first record that the topic keeps, or after its last',
+    doc: "where to begin: earliest, at the first record that the topic keeps; latest, after its last; or a time, '2026-01-01T00:00:00Z': at the first record with that time or a later one",
+  },
+  start_offsets: {
+    type: 'string',
+    doc: "partitions that begin elsewhere: '0:100,1:200', or with several topics 'orders-0:100'",
   },
   bounded: {
     tuning: true,
@@ -65,8 +81,9 @@ const OPTIONS = {
     tuning: true,
     type: 'duration',
     default: 30_000,
-    doc: 'how often to look for partitions added to the topic',
+    doc: 'how often to look for partitions that were added, and for new topics',
   },
+  ...SECURITY_OPTIONS,
 } as const satisfies OptionSpecs;
 
 /** Reads a Kafka topic, read_committed, by a fetch path of our own: record values go from the response into lines. */
@@ -91,14 +108,15 @@ export const kafkaSource: SourceConnector = {
 
 function readSettings(declaration: SourceDeclaration): KafkaSettings {
   const { options, stem } = declaration;
-  const topic = String(options['topic']);
-  if (topic.trim() === '') throw refuse(declaration, 'topic takes the name of a topic, not an empty text');
+  const topics = readTopics(declaration);
   const group = options['group_id'];
   return {
     brokers: readBrokers(declaration),
-    topic,
+    security: readSecurity(declaration),
+    topics,
+    waitForTopic: options['wait_for_topic'] === true,
     layout: frontedLayout(declaration),
-    start: options['start'] === 'latest' ? 'latest' : 'earliest',
+    start: readStart(declaration, topics),
     bounded: options['bounded'] === true,
     groupId: group === undefined ? `streamsql-${stem}` : String(group),
     clientId: String(options['client_id'] ?? OPTIONS.client_id.default),
@@ -109,6 +127,57 @@ function readSettings(declaration: SourceDeclaration): KafkaSettings {
       prefetchBytes: positive(declaration, 'prefetch'),
     },
   };
+}
+
+function readTopics(declaration: SourceDeclaration): TopicSelection {
+  const { topic, topic_pattern: pattern } = declaration.options;
+  if (pattern !== undefined) {
+    if (topic !== undefined)
+      throw refuse(declaration, 'topic and topic_pattern are both given', 'leave one of them out');
+    return { kind: 'pattern', pattern: readPattern(declaration, String(pattern)) };
+  }
+  if (topic === undefined)
+    throw refuse(
+      declaration,
+      'a kafka source needs the option topic',
+      "topic: the topic to read; or topic_pattern = 'orders-.*'",
+    );
+  const names = String(topic)
+    .split(',')
+    .map((name) => name.trim());
+  if (names.includes('')) throw refuse(declaration, 'topic takes the name of a topic, not an empty text');
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw refuse(declaration, `topic names ${twice} twice`);
+  return { kind: 'names', names };
+}
+
+function readPattern(declaration: SourceDeclaration, text: string): RegExp {
+  try {
+    return new RegExp(`^(?:${text})$`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw refuse(declaration, `topic_pattern takes a regular expression, not '${text}'`, why);
+  }
+}
+
+function readStart(declaration: SourceDeclaration, topics: TopicSelection): Start {
+  const { start, start_offsets: given } = declaration.options;
+  const at = parseStart(String(start ?? OPTIONS.start.default));
+  if (at === undefined)
+    throw refuse(
+      declaration,
+      `start takes earliest, latest or a time, not '${String(start)}'`,
+      "a time is '2026-01-01T00:00:00Z'; offsets go into start_offsets",
+    );
+  if (given === undefined) return { at, offsets: new Map() };
+  const only = topics.kind === 'names' && topics.names.length === 1 ? topics.names[0] : undefined;
+  const offsets = parseOffsets(String(given), only);
+  if (offsets !== undefined) return { at, offsets };
+  throw refuse(
+    declaration,
+    `start_offsets takes the offsets of partitions, each once, not '${String(given)}'`,
+    only === undefined ? "with several topics 'orders-0:100,returns-0:5'" : "'0:100,1:200'",
+  );
 }
 
 type NumberOption = 'fetch_max_wait' | 'fetch_max_bytes' | 'prefetch' | 'partition_discovery';

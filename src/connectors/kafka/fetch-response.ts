@@ -4,6 +4,8 @@ import type { AbortedTransaction } from './aborted.ts';
 
 /** A partition's part of a fetch response; its batches are `bytes[start, end)` of the response. */
 export interface FetchedPartition {
+  /** The topic's id, 32 digits. */
+  readonly topicId: string;
   readonly index: number;
   readonly error: number;
   readonly highWatermark: number;
@@ -23,7 +25,7 @@ export interface FetchResponse {
 }
 
 /**
- * Parses Fetch v13 to v17 responses for one topic. The response comes as the socket's many small buffers; they are
+ * Parses Fetch v13 to v17 responses. The response comes as the socket's many small buffers; they are
  * joined in one buffer that is used again, because a fresh one of 16 MB costs more in page faults than the copy.
  */
 export class FetchResponseParser {
@@ -56,14 +58,14 @@ function readResponse(cursor: Cursor, bytes: Buffer): FetchResponse {
   cursor.skip(4); // session id
   const partitions: FetchedPartition[] = [];
   for (let topics = cursor.uvarint() - 1; topics > 0; topics--) {
-    cursor.skip(16); // topic id
-    for (let n = cursor.uvarint() - 1; n > 0; n--) partitions.push(readPartition(cursor));
+    const topicId = cursor.hex(16);
+    for (let n = cursor.uvarint() - 1; n > 0; n--) partitions.push(readPartition(cursor, topicId));
     cursor.tags();
   }
   return { throttleMs, error, partitions, bytes };
 }
 
-function readPartition(cursor: Cursor): FetchedPartition {
+function readPartition(cursor: Cursor, topicId: string): FetchedPartition {
   const index = cursor.int32();
   const error = cursor.int16();
   const highWatermark = cursor.int64();
@@ -79,7 +81,7 @@ function readPartition(cursor: Cursor): FetchedPartition {
   const start = cursor.position;
   cursor.skip(size);
   cursor.tags();
-  return { index, error, highWatermark, lastStable, logStart, aborted, start, end: start + size };
+  return { topicId, index, error, highWatermark, lastStable, logStart, aborted, start, end: start + size };
 }
 
 class Cursor {
@@ -93,6 +95,11 @@ class Cursor {
 
   skip(length: number): void {
     this.position += length;
+  }
+
+  hex(length: number): string {
+    this.position += length;
+    return this.bytes.toString('hex', this.position - length, this.position);
   }
 
   int16(): number {

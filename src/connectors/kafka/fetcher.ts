@@ -18,11 +18,11 @@ export interface FetchTuning {
 
 /** What a fetcher needs of its reader. */
 export interface FetchHost {
-  readonly topicId: string;
   readonly layout: Layout;
   readonly tuning: FetchTuning;
   readonly partitionCount: number;
-  partition(index: number): PartitionLog | undefined;
+  /** `topicId`: its 32 digits. */
+  partition(topicId: string, number: number): PartitionLog | undefined;
   /** The partitions that this node leads. */
   partitionsOf(node: number): readonly PartitionLog[];
   /** The node answered; something may have come. */
@@ -115,7 +115,7 @@ export class Fetcher {
   private advance(response: FetchResponse): [PartitionLog, FetchedPartition][] {
     const fetched: [PartitionLog, FetchedPartition][] = [];
     for (const part of response.partitions) {
-      const log = this.host.partition(part.index);
+      const log = this.host.partition(part.topicId, part.index);
       if (log === undefined) continue;
       // Asked for before a damaged batch was found in what comes before it.
       if (part.error === 0 && log.asked !== log.parsedTo) continue;
@@ -151,7 +151,7 @@ export class Fetcher {
 
   /** Undefined where no partition has room. Never rejects. */
   private send(): Promise<Outcome> | undefined {
-    const { tuning, topicId } = this.host;
+    const { tuning } = this.host;
     const share = tuning.prefetchBytes / this.host.partitionCount;
     const wanting = this.host.partitionsOf(this.node).filter((log) => !log.fetched && !log.failed);
     const asked = wanting.filter((log) => !log.inFlight && log.wanted(share) > 0);
@@ -159,19 +159,21 @@ export class Fetcher {
     // The broker fills a response in the order asked, and gives only the first partition with records a batch that is
     // larger than its limits: so each is to be the first in its turn.
     const first = this.rotation++ % asked.length;
-    const partitions = [...asked.slice(first), ...asked.slice(0, first)].map((log) => {
+    const topics: fetchV17.FetchRequestTopic[] = [];
+    for (const log of [...asked.slice(first), ...asked.slice(0, first)]) {
       log.inFlight = true;
       log.asked = log.fetchOffset;
-      return {
-        partition: log.index,
+      const { topicId } = log;
+      if (topics.at(-1)?.topicId !== topicId) topics.push({ topicId, partitions: [] });
+      topics.at(-1)?.partitions.push({
+        partition: log.partition,
         currentLeaderEpoch: -1,
         fetchOffset: BigInt(log.fetchOffset),
         lastFetchedEpoch: -1,
         partitionMaxBytes: log.wanted(share),
-      };
-    });
+      });
+    }
     const waitMs = asked.length < wanting.length ? SHORT_WAIT_MS : tuning.maxWaitMs;
-    const topics = [{ topicId, partitions }];
     return this.request(waitMs, topics).then(
       (response) => ({ asked, response }),
       (error: unknown) => ({ asked, error }),
@@ -189,7 +191,8 @@ export class Fetcher {
         this.parser.parse,
         true,
         true,
-        (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(error)),
+        (error, answer) =>
+          error === null && answer !== undefined ? resolve(answer) : reject(this.broker.explained(error)),
       );
     });
     if (response.error !== 0) throw new ProtocolError(response.error);

@@ -2,6 +2,7 @@ import type { OffsetRun, PartitionState, RejectedRecord } from '../../base/conne
 import { NO_BYTES, type Check } from '../../base/crc32.ts';
 import { AbortedTransactions } from './aborted.ts';
 import type { Segment, SegmentPool } from './segment.ts';
+import { nameOf } from './topics.ts';
 
 /** What a poll takes of one partition: lines to be written, and what they are. */
 export interface Taken {
@@ -23,7 +24,12 @@ const LEAST_BYTES = 64 << 10;
 
 /** One partition: what has been fetched of it and not been taken yet. Offsets are Kafka's. */
 export class PartitionLog implements PartitionState {
+  /** Its place in the reader's list. */
   readonly index: number;
+  readonly topic: string;
+  readonly topicId: string;
+  /** Its number in its topic. */
+  readonly partition: number;
   readonly name: string;
   readonly aborted = new AbortedTransactions();
   /** Where a bounded read ends; undefined where it does not. */
@@ -57,9 +63,19 @@ export class PartitionLog implements PartitionState {
   private readonly segments: Segment[] = [];
   private readonly pool: SegmentPool;
 
-  constructor(topic: string, index: number, start: number, stop: number | undefined, pool: SegmentPool) {
+  constructor(
+    topic: string,
+    partition: number,
+    start: number,
+    stop: number | undefined,
+    pool: SegmentPool,
+    { index = partition, topicId = '' }: { readonly index?: number; readonly topicId?: string } = {},
+  ) {
     this.index = index;
-    this.name = `${topic}-${index}`;
+    this.topic = topic;
+    this.topicId = topicId;
+    this.partition = partition;
+    this.name = nameOf(this);
     this.fetchOffset = this.parsedTo = this.position = start;
     this.stop = stop;
     this.pool = pool;
