@@ -2,6 +2,7 @@ import { changeFormat, CHANGE_FORMATS, CHANGE_FORMATS_DOC } from '../../base/cha
 import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
+import { QUOTING_NAMES, QUOTING_OPTIONS, quotingOf } from '../csv-options.ts';
 import { parseAddresses, type Address } from './address.ts';
 import { LineFront } from './line-front.ts';
 import { KAFKA_METADATA } from './metadata.ts';
@@ -31,10 +32,11 @@ const OPTIONS = {
   },
   format: {
     type: 'choice',
-    values: ['json', 'raw', ...CHANGE_FORMATS],
+    values: ['json', 'csv', 'raw', ...CHANGE_FORMATS],
     default: 'json',
-    doc: `json: each value is one JSON object; raw: each value is the text of the only column, a VARCHAR; ${CHANGE_FORMATS_DOC}`,
+    doc: `json: each value is one JSON object; csv: each is one record, its fields the columns in order; raw: each value is the text of the only column, a VARCHAR, or its bytes, a BLOB; ${CHANGE_FORMATS_DOC}`,
   },
+  ...QUOTING_OPTIONS,
   start: {
     type: 'string',
     default: 'earliest',
@@ -113,7 +115,7 @@ function readSettings(declaration: SourceDeclaration): KafkaSettings {
     security: readSecurity(declaration),
     topics,
     waitForTopic: options['wait_for_topic'] === true,
-    layout: { ...readLayout(declaration), front: LineFront.of(declaration.metadata ?? []) },
+    layout: frontedLayout(declaration),
     start: readStart(declaration, topics),
     bounded: options['bounded'] === true,
     groupId: group === undefined ? `streamsql-${stem}` : String(group),
@@ -198,20 +200,42 @@ function readBrokers(declaration: SourceDeclaration): Address[] {
   );
 }
 
+function frontedLayout(declaration: SourceDeclaration): Layout {
+  const [layout, front] = [readLayout(declaration), LineFront.of(declaration.metadata ?? [])];
+  if (front !== undefined && layout.format === 'csv')
+    throw refuse(
+      declaration,
+      "format = 'csv' has no metadata of its records but partition, offset and topic",
+      "leave the timestamp, key and headers out, or read the values with format = 'raw'",
+    );
+  return { ...layout, front };
+}
+
 function readLayout(declaration: SourceDeclaration): Layout {
   const { columns, options, name } = declaration;
   const [only, ...others] = columns;
   if (only === undefined)
     throw refuse(declaration, `source ${name} declares no columns`, 'a topic has no schema of its own');
+  const stray = QUOTING_NAMES.find((each) => options['format'] !== 'csv' && options[each] !== undefined);
+  if (stray !== undefined)
+    throw refuse(declaration, `the option ${stray} is for format = 'csv' only, not ${String(options['format'])}`);
   const changes = changeFormat(options['format']);
   if (changes !== undefined) return changesLayout(changes, declaration.primaryKey);
+  if (options['format'] === 'csv') return csvLayout(declaration);
   if (options['format'] !== 'raw') return { format: 'json' };
-  if (others.length === 0 && only.type.toUpperCase() === 'VARCHAR') return rawLayout(only.name);
+  const type = only.type.toUpperCase();
+  if (others.length === 0 && (type === 'VARCHAR' || type === 'BLOB')) return rawLayout(only.name, type === 'BLOB');
   throw refuse(
     declaration,
-    "format = 'raw' takes one column, a VARCHAR",
+    "format = 'raw' takes one column, a VARCHAR or a BLOB",
     'for example: CREATE SOURCE lines (line VARCHAR)',
   );
+}
+
+function csvLayout(declaration: SourceDeclaration): Layout {
+  const fail = (message: string, hint: string): StreamsqlError => refuse(declaration, message, hint);
+  const quoting = quotingOf(declaration.options, ',', fail);
+  return { format: 'csv', dialect: { ...quoting, header: declaration.columns.map(({ name }) => name) } };
 }
 
 /** The key tells which row an upsert means; of Debezium's records only those without `before` need it. */

@@ -1,4 +1,5 @@
 import type { Reader } from '@platformatic/kafka';
+import { StreamsqlError } from '../../base/errors.ts';
 import type { AbortedTransaction } from './aborted.ts';
 
 /** A partition's part of a fetch response; its batches are `bytes[start, end)` of the response. */
@@ -30,19 +31,15 @@ export interface FetchResponse {
 export class FetchResponseParser {
   private joined = Buffer.alloc(0);
 
+  /** Throws a SOURCE error where the bytes are no such response. */
   readonly parse = (_correlation: number, _key: number, _version: number, reader: Reader): FetchResponse => {
     const bytes = this.join(reader.buffer.buffers, reader.length);
-    const cursor = new Cursor(bytes, reader.position);
-    const throttleMs = cursor.int32();
-    const error = cursor.int16();
-    cursor.skip(4); // session id
-    const partitions: FetchedPartition[] = [];
-    for (let topics = cursor.uvarint() - 1; topics > 0; topics--) {
-      const topicId = cursor.hex(16);
-      for (let n = cursor.uvarint() - 1; n > 0; n--) partitions.push(readPartition(cursor, topicId));
-      cursor.tags();
+    try {
+      return readResponse(new Cursor(bytes, reader.position), bytes);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new StreamsqlError('SOURCE', "the broker's answer to a fetch is damaged: it ends too early", { cause });
     }
-    return { throttleMs, error, partitions, bytes };
   };
 
   private join(buffers: readonly Buffer[], length: number): Buffer {
@@ -51,8 +48,21 @@ export class FetchResponseParser {
     if (this.joined.length < length) this.joined = Buffer.allocUnsafeSlow(Math.ceil(length * 1.25));
     let at = 0;
     for (const buffer of buffers) at += buffer.copy(this.joined, at);
-    return this.joined;
+    return this.joined.subarray(0, at);
   }
+}
+
+function readResponse(cursor: Cursor, bytes: Buffer): FetchResponse {
+  const throttleMs = cursor.int32();
+  const error = cursor.int16();
+  cursor.skip(4); // session id
+  const partitions: FetchedPartition[] = [];
+  for (let topics = cursor.uvarint() - 1; topics > 0; topics--) {
+    const topicId = cursor.hex(16);
+    for (let n = cursor.uvarint() - 1; n > 0; n--) partitions.push(readPartition(cursor, topicId));
+    cursor.tags();
+  }
+  return { throttleMs, error, partitions, bytes };
 }
 
 function readPartition(cursor: Cursor, topicId: string): FetchedPartition {

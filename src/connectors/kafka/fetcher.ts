@@ -5,7 +5,7 @@ import type { Broker } from './broker.ts';
 import { READ_COMMITTED } from './cluster.ts';
 import { FetchResponseParser, type FetchedPartition, type FetchResponse } from './fetch-response.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { nextOffset, readBatches, type Layout } from './record-batch.ts';
+import { damaged, DamagedBatch, nextOffset, readBatches, type Layout } from './record-batch.ts';
 
 export interface FetchTuning {
   /** How long the broker may wait for a first record, ms. */
@@ -42,6 +42,8 @@ interface Outcome {
 
 /** While another partition of the broker waits for room, a long wait at the broker would hold it up. */
 const SHORT_WAIT_MS = 5;
+/** Bytes that were damaged on their way are whole the next time; the broker's own stay as they are. */
+const DAMAGES = 4;
 const FETCH = 1;
 const FETCH_VERSION = 17;
 
@@ -115,9 +117,12 @@ export class Fetcher {
     for (const part of response.partitions) {
       const log = this.host.partition(part.topicId, part.index);
       if (log === undefined) continue;
+      // Asked for before a damaged batch was found in what comes before it.
+      if (part.error === 0 && log.asked !== log.parsedTo) continue;
       fetched.push([log, part]);
       if (part.error !== 0) continue;
       log.lastStable = part.lastStable;
+      log.logEnd = part.highWatermark >= 0 ? part.highWatermark : Infinity;
       log.answers++;
       const next = nextOffset(response.bytes, part.start, part.end);
       if (next !== undefined) log.fetchOffset = Math.max(log.fetchOffset, next);
@@ -132,8 +137,14 @@ export class Fetcher {
     log.aborted.announce(part.aborted);
     try {
       readBatches(bytes, part.start, part.end, log, this.host.layout);
+      // A broker gives a whole batch, or nothing: https://cwiki.apache.org/confluence/display/KAFKA/KIP-74
+      const isEmpty = part.start === part.end;
+      if (!isEmpty && nextOffset(bytes, part.start, part.end) === undefined) throw damaged(log, 'it is cut short');
+      if (!isEmpty) log.damages = 0;
+      log.fetchOffset = Math.max(log.fetchOffset, log.parsedTo); // a bounded read may end before a batch that was cut short
     } catch (error) {
-      this.host.failed(log, error);
+      if (error instanceof DamagedBatch && ++log.damages < DAMAGES) log.fetchOffset = log.parsedTo;
+      else this.host.failed(log, error);
     }
     log.absorbed(part.end - part.start, before);
   }
@@ -151,6 +162,7 @@ export class Fetcher {
     const topics: fetchV17.FetchRequestTopic[] = [];
     for (const log of [...asked.slice(first), ...asked.slice(0, first)]) {
       log.inFlight = true;
+      log.asked = log.fetchOffset;
       const { topicId } = log;
       if (topics.at(-1)?.topicId !== topicId) topics.push({ topicId, partitions: [] });
       topics.at(-1)?.partitions.push({

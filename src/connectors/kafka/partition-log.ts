@@ -44,12 +44,18 @@ export class PartitionLog implements PartitionState {
   incoming = 0;
   /** The next offset to ask for. */
   fetchOffset: number;
+  /** What was asked for last. */
+  asked = -1;
+  /** How many answers, one after the other, had damaged bytes. */
+  damages = 0;
   /** The next offset to be parsed. */
   parsedTo: number;
   /** The next offset to be taken. */
   position: number;
   /** The end that read_committed sees (the last stable offset), as last heard of. */
   lastStable: number | undefined;
+  /** About where the log ends, by the answer that is being absorbed. */
+  logEnd = Infinity;
   /** Answers of the broker about it, each with its end then. */
   answers = 0;
   /** It cannot be read on. */
@@ -140,7 +146,6 @@ export class PartitionLog implements PartitionState {
 
   /** What is next is not there any more: goes on at `offset`, as if there had been nothing before it. */
   skipTo(offset: number): void {
-    this.aborted.clear();
     this.fetchOffset = offset;
     this.settle(offset);
   }

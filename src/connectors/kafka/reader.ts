@@ -1,5 +1,6 @@
 import type {
   Chunk,
+  CsvDialect,
   PartitionState,
   PollRequest,
   SourceContext,
@@ -14,6 +15,7 @@ import { endsBefore, gone, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Notices } from './notices.ts';
 import type { PartitionLog } from './partition-log.ts';
+import type { Layout } from './record-batch.ts';
 import { unreachable } from './refusal.ts';
 import { asSourceError, insist, mayPass } from './retry.ts';
 import type { Security } from './security.ts';
@@ -66,7 +68,7 @@ export class KafkaReader implements SourceReader {
       requestTimeoutMs: ANSWER_TIMEOUT_MS + settings.tuning.maxWaitMs,
       security: settings.security,
     });
-    this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool);
+    this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool, dialectOf(settings.layout));
     this.notices = new Notices((message) => context.notice(message));
   }
 
@@ -181,6 +183,8 @@ export class KafkaReader implements SourceReader {
     }
   }
 }
+
+const dialectOf = (layout: Layout): CsvDialect | undefined => (layout.format === 'csv' ? layout.dialect : undefined);
 
 const FROM_THE_FIRST: Start = { at: 'earliest', offsets: new Map() };
 

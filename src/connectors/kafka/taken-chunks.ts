@@ -1,4 +1,4 @@
-import type { Chunk, ScratchPool } from '../../base/connector.ts';
+import type { Chunk, CsvDialect, ScratchPool } from '../../base/connector.ts';
 import { topicMark } from './gaps.ts';
 import type { PartitionLog, Taken } from './partition-log.ts';
 import type { Segment, SegmentPool } from './segment.ts';
@@ -11,13 +11,16 @@ export class TakenChunks {
   private readonly scratch: ScratchPool;
   private readonly parallelism: number;
   private readonly pool: SegmentPool;
+  private readonly dialect: CsvDialect | undefined;
   /** Chunks not yet released, by partition. */
   private readonly out = new Map<number, Set<Taken>>();
 
-  constructor(scratch: ScratchPool, parallelism: number, pool: SegmentPool) {
+  /** The lines are JSON where there is no dialect of CSV. */
+  constructor(scratch: ScratchPool, parallelism: number, pool: SegmentPool, dialect?: CsvDialect) {
     this.scratch = scratch;
     this.parallelism = parallelism;
     this.pool = pool;
+    this.dialect = dialect;
   }
 
   /**
@@ -74,7 +77,10 @@ export class TakenChunks {
     const release = (): void => {
       if (out.delete(part)) file.release();
     };
-    const body = { kind: 'json', path: file.path, bytes } as const;
+    const place = { path: file.path, bytes };
+    const { dialect } = this;
+    const body =
+      dialect === undefined ? ({ kind: 'json', ...place } as const) : ({ kind: 'csv', ...place, dialect } as const);
     return { partition: log.index, from, to, records, runs, ordinal, check, rejected, body, release };
   }
 }
