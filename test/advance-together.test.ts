@@ -49,7 +49,9 @@ async function peak({ sources, sql }: Subject, how: 'live' | 'replay' | 'in no o
       await engine.sql(`CREATE SOURCE ${name} (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (${from});`);
     }
     await engine.sql(`CREATE MATERIALIZED VIEW answer AS ${sql};`);
-    const summary = await engine.run({ onEvent: ({ event }) => event === 'checkpoint' && look() });
+    // What does not end is stopped when all that there is has come.
+    const rows = Object.values(sources).flatMap(({ timeline }) => timeline.flat()).length;
+    const summary = await engine.run({ stopAfter: { rows }, onEvent: ({ event }) => event === 'checkpoint' && look() });
     return { most, rows: summary.views[0]?.rows ?? 0, late: summary.late };
   } finally {
     await engine.close();
