@@ -69,7 +69,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   },
   'two sources, one ten times as dense': {
     sql: JOIN,
-    sources: { a: { timeline: [times(0, 1200, 1)] }, b: { timeline: [times(0, 400, 10)] } },
+    sources: { a: { timeline: [times(0, 1200, 1)] }, b: { timeline: [times(0, 120, 10)] } },
   },
   'two sources, one with a start that is hours ahead': {
     sql: JOIN,
