@@ -1,5 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -160,6 +162,25 @@ test.each([
   expect(await next.rows('FROM total')).toEqual([['4', '10']]);
   expect(next.warnings).toEqual([]);
   await next.close();
+});
+
+test('two runs of a process may take what is posted to one name: each gets all of it', async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  const sql = SQL.replaceAll('127.0.0.1:0', `127.0.0.1:${port}`);
+  const [a, b] = [await start({}, sql), await start({}, sql)];
+  expect(await a.post('clicks', '{"id": 1, "page": "a"}')).toMatchObject({ status: 200, body: { rows: 1 } });
+  await Promise.all([a.read('clicks', 1), b.read('clicks', 1)]);
+  await a.stop();
+  expect(await b.post('clicks', '{"id": 2, "page": "a"}')).toMatchObject({ status: 200 });
+  await b.read('clicks', 2);
+  await b.stop();
+  expect([await a.rows('FROM pages'), await b.rows('FROM pages')]).toEqual([[['a', '1', '1']], [['a', '2', '3']]]);
+  await a.close();
+  await b.close();
 });
 
 test('a port that is taken is an error that names it, and nothing is touched', async () => {

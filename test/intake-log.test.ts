@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { noFault } from '../src/base/fault.ts';
-import type { Disk } from '../src/exec/checkpoint/disk.ts';
+import { realDisk, type Disk } from '../src/exec/checkpoint/disk.ts';
+import { Intake } from '../src/exec/intake/intake.ts';
 import { PartitionLog } from '../src/exec/intake/partition-log.ts';
 import { Random } from './fuzz/random.ts';
 import { FakeDisk, filesIn, writeFiles } from './simulation/fake-disk.ts';
@@ -27,7 +28,7 @@ async function recordsOf(log: PartitionLog): Promise<readonly (readonly string[]
   return found;
 }
 
-const append = (log: PartitionLog, records: readonly string[]): Promise<void> =>
+const append = (log: Pick<PartitionLog, 'append'>, records: readonly string[]): Promise<void> =>
   log.append(records.map((record) => Buffer.from(`${record}\n`)), records.length); // prettier-ignore
 
 class Cut extends Error {}
@@ -108,4 +109,20 @@ test('appends that come together share a sync', async () => {
   expect(syncs).toBeLessThanOrEqual(2);
   expect((await recordsOf(log)).length).toBe(100);
   await log.close();
+});
+
+test('a source that is gone from the file and from all checkpoints takes its log along', async () => {
+  const opened = async (...sources: readonly string[]): Promise<Intake> => {
+    const intake = new Intake(noFault);
+    intake.begin(root, realDisk);
+    for (const source of sources) await append(await intake.of(source, true).partition('p'), ['a record']);
+    return intake;
+  };
+  const names = (): readonly string[] => [...filesIn(root).keys()].map((path) => path.split('/')[1]?.split('-')[0] ?? '').sort(); // prettier-ignore
+  const before = await opened('kept', 'gone', 'checkpointed');
+  await before.close();
+  const run = await opened('kept', 'added');
+  await run.forget([{ name: 'checkpointed', partitions: [{ name: 'p', position: 0 }] }]);
+  expect(names()).toEqual(['added', 'checkpointed', 'kept']);
+  await run.close();
 });

@@ -2,14 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { StreamsqlError, type Span } from '../../base/errors.ts';
 import { Refusal } from './refusal.ts';
+import { taken, type Taker } from './taking.ts';
 
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
-
-/** Answers one source's requests; the rows that were taken. Throws Refusal. */
-export type Route = (request: IncomingMessage) => Promise<number>;
 
 /** How long a request may take to arrive, ms. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -17,13 +15,17 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const CLOSE_WAIT_MS = 3000;
 const PATH = /^\/ingest\/([^/?]+)(?:\?.*)?$/;
 
-/** One port of a run, and its sources by name. It listens while it has any. */
+/**
+ * One port, and the sources by name that it brings rows to: it listens while it has any. Of a name that several runs of the
+ * process have (a session asks a source beside the run that reads it) each gets all rows.
+ */
 export class Listener {
   private readonly address: Address;
-  private readonly routes = new Map<string, Route>();
+  private readonly takers = new Map<string, Set<Taker>>();
   private readonly underway = new Set<Promise<void>>();
   private server: Server | undefined;
   private listening: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
 
   constructor(address: Address) {
     this.address = address;
@@ -36,25 +38,49 @@ export class Listener {
     return `http://${host}:${bound?.port ?? this.address.port}/ingest/${encodeURIComponent(name)}`;
   }
 
-  async add(name: string, route: Route, span: Span): Promise<void> {
-    this.routes.set(name.toLowerCase(), route);
+  async add(name: string, taker: Taker, span: Span): Promise<void> {
+    const takers = this.takers.get(name.toLowerCase()) ?? new Set();
+    this.takers.set(name.toLowerCase(), takers.add(taker));
+    await this.closing;
     this.listening ??= this.listen(span);
-    await this.listening;
+    try {
+      await this.listening;
+    } catch (error) {
+      this.listening = undefined;
+      this.drop(name, taker);
+      throw error;
+    }
   }
 
-  /** Answers what is under way, and with the last source closes the port. */
-  async remove(name: string): Promise<void> {
-    this.routes.delete(name.toLowerCase());
+  /** Resolves when what is under way is answered; with the last source the port is closed. */
+  async remove(name: string, taker: Taker): Promise<void> {
+    this.drop(name, taker);
     const { server } = this;
-    if (this.routes.size > 0 || server === undefined) return;
+    if (this.takers.size > 0 || server === undefined) return this.quiet();
     this.listening = this.server = undefined;
+    this.closing = this.close(server);
+    await this.closing;
+  }
+
+  private drop(name: string, taker: Taker): void {
+    const takers = this.takers.get(name.toLowerCase());
+    takers?.delete(taker);
+    if (takers?.size === 0) this.takers.delete(name.toLowerCase());
+  }
+
+  private async close(server: Server): Promise<void> {
     server.close();
     server.closeIdleConnections();
+    await this.quiet();
+    server.closeAllConnections();
+  }
+
+  /** Resolves when the requests that are under way are answered, which may take only so long. */
+  private async quiet(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_WAIT_MS)));
     await Promise.race([Promise.all(this.underway), late]);
     clearTimeout(timer);
-    server.closeAllConnections();
   }
 
   private listen(span: Span): Promise<void> {
@@ -90,7 +116,7 @@ export class Listener {
       response.end(`${JSON.stringify(body)}\n`);
     };
     try {
-      reply(200, { rows: await this.routeOf(request)(request) });
+      reply(200, { rows: await taken(request, this.takersOf(request)) });
     } catch (error) {
       if (error instanceof Refusal) reply(error.status, { error: error.message, ...error.more }, error.headers);
       // Whoever hung up wants no answer.
@@ -101,16 +127,16 @@ export class Listener {
       await new Promise<void>((resolve) => response.once('close', resolve));
   }
 
-  private routeOf({ url = '', method, headers }: IncomingMessage): Route {
+  private takersOf({ url = '', method, headers }: IncomingMessage): readonly Taker[] {
     const [, name] = PATH.exec(url) ?? [];
     if (name === undefined) throw new Refusal(404, 'there is only POST /ingest/NAME, where NAME is a source');
     // A page in somebody's browser may reach this port; it always says whose it is.
     if (headers.origin !== undefined) throw new Refusal(403, 'web pages are not listened to');
-    const route = this.routes.get(decoded(name).toLowerCase());
-    if (route === undefined && this.routes.size === 0) throw new Refusal(503, 'the run is ending');
-    if (route === undefined) throw new Refusal(404, `there is no source ${decoded(name)} here`);
+    const takers = this.takers.get(decoded(name).toLowerCase());
+    if (takers === undefined && this.takers.size === 0) throw new Refusal(503, 'the run is ending');
+    if (takers === undefined) throw new Refusal(404, `there is no source ${decoded(name)} here`);
     if (method !== 'POST') throw new Refusal(405, `${method} is not POST`, {}, { allow: 'POST' });
-    return route;
+    return [...takers];
   }
 }
 
@@ -122,12 +148,18 @@ function decoded(name: string): string {
   }
 }
 
-const listeners = new WeakMap<AbortSignal, Map<string, Listener>>();
+/** Ports that were named are the process's. */
+const named = new Map<string, Listener>();
+/** Ports that the system chooses are each run's own. */
+const chosen = new WeakMap<AbortSignal, Map<string, Listener>>();
 
-/** The listener of an address that all sources of a run share; `run` is what ends it. */
+/** The listener of an address; `run` is what ends the run of the source. */
 export function listenerOf(run: AbortSignal, address: Address): Listener {
-  const known = listeners.get(run) ?? new Map<string, Listener>();
-  listeners.set(run, known);
+  let known = named;
+  if (address.port === 0) {
+    known = chosen.get(run) ?? new Map<string, Listener>();
+    chosen.set(run, known);
+  }
   const key = `${address.host}:${address.port}`;
   const listener = known.get(key) ?? new Listener(address);
   known.set(key, listener);

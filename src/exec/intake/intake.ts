@@ -73,6 +73,16 @@ export class Intake {
         await log?.forget(partition.position);
       }
     }
+    await this.removeOthers(new Set(stands.map(({ name }) => name)));
+  }
+
+  /** The logs of sources that neither this run has nor what may be gone on from. */
+  private async removeOthers(sources: ReadonlySet<string>): Promise<void> {
+    const { host, folder } = await this.begun;
+    const own = [...this.logs.keys()].map((key) => (JSON.parse(key) as [string])[0]);
+    const known = new Set([...sources, ...own].map((name) => fileStem(name)));
+    for (const name of await host.disk.list(folder))
+      if (!known.has(name)) await host.disk.remove(joinPath(folder, name));
   }
 
   /** Whoever waits for a log that has not begun waits in vain. */
