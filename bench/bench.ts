@@ -8,6 +8,7 @@ import { CHECKPOINTS, checkpointCosts, stateCosts } from './checkpoints.ts';
 import { compare, type Method } from './compare.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { METADATA_CASES, metadataCosts } from './metadata.ts';
 import { epochCosts, NEXMARK_CASES, nexmarkRates } from './nexmark.ts';
 import { readOptions, USAGE, type BenchOptions } from './options.ts';
 import { Prototypes } from './prototypes.ts';
@@ -76,10 +77,11 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   }
   const onKafka = cases.filter((each) => each.input === 'kafka');
   const withLatency = isWanted(LATENCY) && (!options.quick || options.only.length > 0);
-  if (onKafka.length === 0 && !withLatency) return;
+  const metadata = options.quick && options.only.length === 0 ? [] : METADATA_CASES.filter(isWanted);
+  if (onKafka.length === 0 && !withLatency && metadata.length === 0) return;
   const obstacle = BenchBroker.obstacle();
   if (obstacle !== undefined) {
-    const names = [...onKafka.map((each) => each.name), ...(withLatency ? [LATENCY] : [])];
+    const names = [...onKafka.map((each) => each.name), ...metadata, ...(withLatency ? [LATENCY] : [])];
     for (const name of names) yield { name, targets: [], skipped: obstacle };
     return;
   }
@@ -87,11 +89,13 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   try {
     const topic = `bids-${events}`;
     const batchInput = fileOf(events, 'ndjson');
-    if (onKafka.length > 0) await broker.load(batchInput.path, topic, PARTITIONS);
+    if (metadata.length > 0) await makeFiles(events, ['ndjson']);
+    if (onKafka.length > 0 || metadata.length > 0) await broker.load(batchInput.path, topic, PARTITIONS);
     for (const each of onKafka) {
       const input: Input = { kind: 'kafka', address: broker.address, topic };
       yield await attempt(each.name, () => compare({ ...each, input, batchInput }, method));
     }
+    if (metadata.length > 0) yield* metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
     if (withLatency) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
   } finally {
     await broker.stop();
@@ -100,7 +104,9 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    console.log([...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, LATENCY].join('\n'));
+    console.log(
+      [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, ...METADATA_CASES, LATENCY].join('\n'),
+    );
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;

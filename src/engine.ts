@@ -3,16 +3,9 @@ import { resolve } from 'node:path';
 import type { ScratchPool, SinkConnector, SourceConnector, SourceContext, SourceReader } from './base/connector.ts';
 import { StreamsqlError } from './base/errors.ts';
 import type {
-  Declared,
-  Engine,
-  ExplainOptions,
-  OpenOptions,
-  Reading,
-  ResultTable,
-  RunEvent,
-  RunOptions,
-  RunSummary,
-} from './base/run.ts';
+  Declared, Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, Reading, ResultTable, RunEvent, RunOptions, RunSummary,
+} from './base/run.ts'; // prettier-ignore
+import type { EngineStatus } from './base/status.ts';
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
@@ -23,9 +16,11 @@ import { finishState } from './exec/claim.ts';
 import { backfill } from './exec/backfill.ts';
 import { ChangeQueue } from './exec/change-queue.ts';
 import { Duck, type DuckConnection } from './exec/duck.ts';
+import { StatusDesk } from './exec/engine-status.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
 import { databaseOf, Job } from './exec/job.ts';
+import { Readers } from './exec/readers.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
 import { Runtime, type RuntimeHost } from './exec/runtime.ts';
 import { queryError } from './exec/query-error.ts';
@@ -44,7 +39,10 @@ import { retainWarnings } from './planner/retain.ts';
 import { Planner, type Answer } from './planner/planner.ts';
 import { declaredOf, describeAnswer, showAnswer } from './planner/show.ts';
 
-export type { Engine, ExplainOptions, OpenOptions, ResultTable, RunEvent, RunOptions, RunSummary } from './base/run.ts';
+export type {
+  Engine, ExplainOptions, OpenOptions, ReadOptions, ReadPart, ResultTable, RunEvent, RunOptions, RunSummary,
+} from './base/run.ts'; // prettier-ignore
+export type { EngineStatus } from './base/status.ts';
 export { StreamsqlError, renderError } from './base/errors.ts';
 export type { ErrorCode, Span } from './base/errors.ts';
 
@@ -137,11 +135,16 @@ class StreamEngine implements Engine {
   private started = false;
   private fileGrows = false;
   private readonly changes = new ChangeQueue();
+  private readonly readers: Readers;
+  private readonly desk: StatusDesk;
 
   constructor(parts: Parts) {
     this.parts = parts;
     this.session = new Session(parts.connection, parts.host.journalFrom);
     this.settings = new Settings(parts.options, parts.connection, parts.tables);
+    const { connect } = parts;
+    this.readers = new Readers(connect);
+    this.desk = new StatusDesk({ db: databaseOf(parts.options), now: parts.host.now ?? Date.now, connect });
   }
 
   async sql(text: string, name = 'sql'): Promise<readonly { sql: string; table: ResultTable }[]> {
@@ -212,7 +215,10 @@ class StreamEngine implements Engine {
     this.started = true;
     this.fileGrows = options.fileGrows === true;
     const plan = this.parts.planner.plan();
-    const emit = options.onEvent ?? (() => undefined);
+    const emit = (event: RunEvent): void => {
+      this.desk.event(event);
+      options.onEvent?.(event);
+    };
     if (plan.views.length === 0 && plan.sinks.length === 0 && plan.tables.length === 0 && options.keepOpen !== true) {
       throw new StreamsqlError('UNSUPPORTED', 'there is nothing to run: no materialized view and no sink', {
         hint: 'CREATE MATERIALIZED VIEW name AS SELECT … FROM a source',
@@ -226,6 +232,8 @@ class StreamEngine implements Engine {
     const fault = host.fault ?? noFault;
     const disk = host.disk ?? realDisk;
     let runtime: Runtime | undefined;
+    const ready = this.readers.hold();
+    this.desk.phase = 'starting';
     try {
       const job = await Job.find({
         options: { ...given, checkpointIntervalMs: this.settings.checkpointIntervalMs },
@@ -255,6 +263,11 @@ class StreamEngine implements Engine {
         recovery === undefined ? undefined : await backfill(runtimeHost, recovery, output.results, given.state ?? '');
       if (recovery !== undefined) await runtime.openInput(recovery);
       await runtime.openOutput(output, recovery, options.signal);
+      this.desk.begin({
+        plan, graph, runtime,
+        isPaused: (source) => options.control?.isPaused(source) === true,
+        stored: (node) => output.checkpoints?.held.find(({ key }) => key === identity.keys.get(node)),
+      }); // prettier-ignore
       emit(startEvent(plan, output.db, given.state));
       for (const message of [
         ...keylessWarnings(plan),
@@ -263,11 +276,14 @@ class StreamEngine implements Engine {
       ])
         emit({ event: 'warning', message });
       if (recovery !== undefined && given.state !== undefined) await runtime.recover(recovery, given.state, backfilled);
+      this.desk.phase = 'running';
+      ready();
       const { interrupted } = await runtime.run(options);
+      this.desk.phase = 'ending';
       this.changes.close(new StreamsqlError('USAGE', 'the run is over: no table changes any more'));
       const summary = await runtime.summary(interrupted);
       const status = interrupted ? 'stopped' : 'finished';
-      await finishResults(output.connection, status);
+      await this.readers.without(() => finishResults(output.connection, status));
       if (given.state !== undefined) await finishState(disk, given.state, status);
       for (const select of plan.closing) {
         emit({ event: 'result', sql: select.text, table: await this.query(select.sql) });
@@ -279,6 +295,8 @@ class StreamEngine implements Engine {
       this.changes.close(failure);
       throw failure;
     } finally {
+      ready();
+      this.desk.phase = 'idle';
       await runtime?.close();
     }
   }
@@ -294,18 +312,27 @@ class StreamEngine implements Engine {
     return this.results;
   }
 
-  async query(select: string, atLeast?: number): Promise<ResultTable> {
+  async query(select: string): Promise<ResultTable> {
     await this.openResults(databaseOf(this.parts.options));
     const reader = await this.connectInZone();
     try {
       await reader.run(sql`USE res`);
       await reader.run(sql`SET errors_as_json = true`);
-      return await (atLeast === undefined ? reader.table(raw(select)) : reader.head(raw(select), atLeast));
+      return await reader.table(raw(select));
     } catch (error) {
       throw queryError(error, select);
     } finally {
       reader.close();
     }
+  }
+
+  async *read(text: string, options: ReadOptions = {}): AsyncGenerator<ReadPart> {
+    await this.openResults(databaseOf(this.parts.options));
+    yield* this.readers.read(text, options);
+  }
+
+  async status(): Promise<EngineStatus> {
+    return this.desk.status();
   }
 
   async reading(text: string): Promise<Reading> {
@@ -346,10 +373,10 @@ class StreamEngine implements Engine {
     return format === 'json' ? JSON.stringify(targets, null, 2) : explainText(targets);
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.scratch?.close();
+    await this.readers.close();
     this.parts.duck.close();
-    return Promise.resolve();
   }
 }
 

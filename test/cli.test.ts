@@ -133,9 +133,6 @@ describe('streamsql run', () => {
     const child = start(['run', file('live.sql', LIVE), '--json']);
     const outcome = finished(child);
     await line(child, (event) => event['event'] === 'epoch');
-    const query = await run('query', 'live.duckdb', 'SELECT 1');
-    expect(query.code).toBe(3);
-    expect(query.stderr).toContain(String(child.pid));
     const second = await run('run', 'live.sql');
     expect(second.code).toBe(3);
     expect(second.stderr).toContain(String(child.pid));

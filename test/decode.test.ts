@@ -315,3 +315,34 @@ describe('queries', () => {
     ]); // prettier-ignore
   });
 });
+
+describe('columns of where a record stands', () => {
+  test('are those of the record, whatever is dropped beside it and wherever offsets have gaps', async () => {
+    const columns = [column('n', 'INTEGER')];
+    const placed = [
+      { name: 'o', type: 'BIGINT', value: 'offset' as const },
+      { name: 'of', type: 'VARCHAR', value: (partition: number) => `t-${partition}` },
+    ];
+    // Fails for the record at 12 of each partition, which only its place tells.
+    const computed = [{ name: 'c', expression: raw("CASE WHEN o = 12 THEN CAST(of AS INTEGER) ELSE o + 1 END"), type: 'BIGINT' }]; // prettier-ignore
+    const lines = (bad: readonly number[]): string[] => Array.from({ length: 6 }, (_, i) => (bad.includes(i) ? '{"n":"x"}' : `{"n":${i}}`)); // prettier-ignore
+    const runs = [[10, 3], [20, 2], [30, 1]].map(([first = 0, count = 0]) => ({ first, count })); // prettier-ignore
+    const offsets = [10, 11, 12, 20, 21, 30];
+    for (const identity of [false, true]) {
+      for (const bad of [[], [0], [1, 3], [5], [0, 1, 2, 3, 4, 5]]) {
+        const chunks = [bench.json(lines(bad), { partition: 1, runs }), bench.query('SELECT 7 AS n', 1, { partition: 0 }), bench.json(lines([2]), { partition: 0, from: 50, runs: [{ first: 50, count: 6 }] })]; // prettier-ignore
+        const { table, dead } = await bench.decode({ columns, placed, computed, identity }, chunks);
+        const row = (n: number, partition: number, o: number): unknown[] => [n, String(o + 1), String(o), `t-${partition}`, ...(identity ? [partition, String(o)] : [])]; // prettier-ignore
+        expect(table).toEqual([
+          ...offsets.flatMap((o, i) => (bad.includes(i) || o === 12 ? [] : [row(i, 1, o)])),
+          row(7, 0, 0),
+          ...[0, 1, 3, 4, 5].map((i) => row(i, 0, 50 + i)),
+        ]);
+        expect(dead.map(({ partition, offset }) => [partition, offset])).toEqual([
+          [0, 52],
+          ...offsets.flatMap((o, i) => (bad.includes(i) || o === 12 ? [[1, o]] : [])),
+        ]);
+      }
+    }
+  });
+});

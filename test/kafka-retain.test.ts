@@ -118,4 +118,43 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('records that Kafka has no m
       expect.stringMatching(/^source e: the views that are added start with what is still there.*: more-0 from 100, more-1 from 100, more-2 from 100$/),
     ]); // prettier-ignore
   });
+
+  it('come back from what is retained with the metadata that they had', async () => {
+    const topic = 'metadata';
+    await createTopic(broker, topic, PARTITIONS);
+    const time = (i: number): number => 1_700_000_000_000 + i * 100;
+    const send = (from: number, to: number): Promise<unknown> =>
+      withProducer(broker, (producer) => {
+        const message = (i: number): object => ({ partition: i % PARTITIONS, key: `k${i}`, value: JSON.stringify({ n: i }), timestamp: String(time(i)), headers: { h: `v${i}` } }); // prettier-ignore
+        return producer.send({ topic, messages: numbers(from, to).map(message) as { value: string }[], acks: -1 });
+      });
+    const declared = (more = ''): string => `CREATE SOURCE e (n INT, k VARCHAR METADATA FROM 'key', ts TIMESTAMP METADATA FROM 'timestamp', p INT METADATA FROM 'partition',
+        o BIGINT METADATA FROM 'offset', h MAP(VARCHAR, VARCHAR) METADATA FROM 'headers' VIRTUAL, topic VARCHAR METADATA${more}, WATERMARK FOR ts AS ts)
+      WITH (connector = 'kafka', brokers = '${broker.address}', topic = '${topic}', retain = '1 day');
+      CREATE MATERIALIZED VIEW live AS SELECT n, k, epoch_ms(ts)::DOUBLE AS ts, p, o::INT AS o, h['h'] AS h, topic FROM e;
+      CREATE MATERIALIZED VIEW seconds AS SELECT window_start, count(*)::INT AS n FROM TUMBLE(e, ts, INTERVAL 1 SECOND) GROUP BY window_start EMIT ON WINDOW CLOSE;`; // prettier-ignore
+    const rows = (to: number): unknown[] =>
+      numbers(0, to).map((n) => [n, `k${n}`, time(n), n % PARTITIONS, Math.floor(n / PARTITIONS), `v${n}`, topic]); // prettier-ignore
+    await send(0, 300);
+    expect((await ran(declared(), { stopAfter: { rows: 300 } }, topic)).rows).toEqual([rows(300)]);
+    await forget(topic, 80);
+    await send(300, 330);
+    const added =
+      "CREATE MATERIALIZED VIEW again AS SELECT * REPLACE (epoch_ms(ts)::DOUBLE AS ts, o::INT AS o, h['h'] AS h) FROM e;";
+    const engine = await open({ db: join(folder, `${topic}.duckdb`), state: join(folder, `${topic}.state`) });
+    try {
+      await engine.sql(declared() + added);
+      await engine.run({ stopAfter: { rows: 30 } });
+      expect((await engine.query('FROM live ORDER BY n')).rows).toEqual(rows(330));
+      expect((await engine.query('FROM again ORDER BY n')).rows).toEqual(rows(330));
+      const closed = await engine.query('SELECT max(n)::INT AS most, count(*) >= 30 AS whole FROM seconds');
+      expect(closed.rows).toEqual([[10, true]]);
+    } finally {
+      await engine.close();
+    }
+    const more = declared(`, type VARCHAR METADATA FROM 'timestamp-type'`) + added;
+    await expect(ran(more, {}, topic, { rebuild: ['live', 'seconds', 'again'] })).rejects.toMatchObject({
+      code: 'GAP',
+    });
+  });
 });

@@ -1,4 +1,5 @@
 import type { Span } from './errors.ts';
+import type { DeclaredMetadata, MetadataKeys } from './metadata.ts';
 import type { OptionSpecs, OptionValues } from './options.ts';
 import type { Column } from './schema.ts';
 import type { Sql } from './sql.ts';
@@ -8,6 +9,8 @@ export interface SourceDeclaration {
   readonly name: string;
   /** The physical columns as declared, with DuckDB types; empty where the user declared none. */
   readonly columns: readonly Column[];
+  /** Its METADATA columns: the lines of the reader's chunks have the members of these, and of no others. */
+  readonly metadata?: readonly DeclaredMetadata[];
   /** The names of the columns of its PRIMARY KEY, as the columns are spelled; empty where it declares none. */
   readonly primaryKey: readonly string[];
   /** The computed columns `name AS expression`: the `generator` connector makes its whole row of them. */
@@ -26,6 +29,8 @@ export interface SourceConnector {
   readonly name: string;
   readonly doc: string;
   readonly options: OptionSpecs;
+  /** What METADATA columns may say, by key. `plan` refuses what it cannot give with the options at hand. */
+  readonly metadata?: MetadataKeys;
   plan(declaration: SourceDeclaration): SourcePlan;
 }
 
@@ -46,6 +51,11 @@ export interface SourcePlan {
   readonly bounded: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
+  /**
+   * Where event times are not those of a world that the clock shows: `made up`, so that no clock tells what is idle, or too far in
+   * the future, unless the user says so; `scripted`, so that it does not tell the latter.
+   */
+  readonly times?: 'made up' | 'scripted';
   /** Why there are no raw records to retain: the chunks are SELECTs. Absent where they hold text. */
   readonly nothingToRetain?: string;
   open(context: SourceContext): SourceReader;
@@ -159,6 +169,8 @@ export interface PartitionState {
   readonly end: number | undefined;
   /** Nothing more will come. Of a source without an end: nothing that is to be waited for. */
   readonly done: boolean;
+  /** How often the source has said where the partition ends, so that an outage can be told from quiet; absent where `end` is as of now. */
+  readonly answers?: number;
 }
 
 /** A stretch of one partition, ready to be decoded: the unit that an epoch's record names. */

@@ -1,4 +1,5 @@
 import type { Column } from './schema.ts';
+import type { EngineStatus } from './status.ts';
 
 /** What `open` takes. Every part has a default: a database in memory, no state folder, the current folder. */
 export interface OpenOptions {
@@ -61,7 +62,7 @@ export interface RunControl {
   changed(): Promise<void>;
   /** The next epoch was asked for by hand. */
   readonly stepping: boolean;
-  /** It is done; or there was nothing to read. */
+  /** It is done; or the run has ended. */
   stepped(deltas: readonly OperatorDelta[]): void;
   readonly watcher: ViewWatcher;
 }
@@ -87,6 +88,14 @@ export interface ResultTable {
   readonly rows: readonly (readonly unknown[])[];
 }
 
+/**
+ * Of the partition that holds a watermark back: it has brought no record with an event time; it is a file that has not begun; it has
+ * more to be read; it is at its end, and not idle; it is the slowest, and where it ends is not known. Or there is no partition; all are
+ * idle, and the watermark stands (`idle`) or goes on with the clock (`clock`).
+ */
+export type HeldBackReason =
+  'no event time yet' | 'not begun' | 'backlog' | 'nothing new' | 'slowest' | 'no partition yet' | 'idle' | 'clock';
+
 export interface SourceProgress {
   readonly name: string;
   /** Records read so far, of a run that goes on in all of it. */
@@ -104,6 +113,8 @@ export interface SourceProgress {
   readonly watermark: bigint | undefined;
   /** The partition whose watermark is the source's, where there are several. */
   readonly heldBackBy: string | undefined;
+  /** Why the watermark is where it is; undefined where there is none to come, or the input is over. */
+  readonly heldBackReason: HeldBackReason | undefined;
   /** 'waiting for broker …'; undefined when all is well. */
   readonly notice: string | undefined;
 }
@@ -185,6 +196,17 @@ export interface Declared {
   readonly sources: readonly string[];
 }
 
+export interface ReadOptions {
+  /** Aborting it ends the statement that runs. */
+  readonly signal?: AbortSignal;
+  /** Relative paths in the text resolve against it; the engine's own folder. */
+  readonly cwd?: string;
+}
+
+/** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */
+export type ReadPart =
+  { readonly epoch: number } | { readonly columns: readonly Column[] } | { readonly rows: ResultTable['rows'] };
+
 /** A streamsql engine: declare with `sql`, run, and query. See `open` in engine.ts. */
 export interface Engine {
   /**
@@ -198,8 +220,15 @@ export interface Engine {
   sql(text: string, name?: string): Promise<readonly { readonly sql: string; readonly table: ResultTable }[]>;
   /** Runs until the input ends or the signal aborts. Throws StreamsqlError. Once per engine. */
   run(options?: RunOptions): Promise<RunSummary>;
-  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. `atLeast`: rows enough. */
-  query(sql: string, atLeast?: number): Promise<ResultTable>;
+  /** Any DuckDB SELECT over the results: before, during (one consistent epoch) and after a run. */
+  query(sql: string): Promise<ResultTable>;
+  /**
+   * Any statements that only read, over one epoch, as they answer; an epoch that is committed meanwhile is not seen. Throws
+   * UNSUPPORTED, before it reads anything, where one does more than read; LOCKED where the run ends meanwhile.
+   */
+  read(text: string, options?: ReadOptions): AsyncGenerator<ReadPart>;
+  /** How it stands, now. */
+  status(): Promise<EngineStatus>;
   /** How a SELECT would be answered. Throws StreamsqlError with a span into `text`. */
   reading(text: string): Promise<Reading>;
   /** What is declared so far. */

@@ -86,6 +86,7 @@ function source(of: SourceProgress): object {
     total: of.total ?? null,
     watermark: of.watermark === undefined ? null : instant(of.watermark),
     held_back_by: of.heldBackBy ?? null,
+    held_back_reason: of.heldBackReason ?? null,
     notice: of.notice ?? null,
   };
 }

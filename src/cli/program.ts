@@ -7,6 +7,7 @@ import { durationMs, memorySize, names, positiveInteger, variable } from './opti
 import { explainCommand, validateCommand, type ExplainFlags } from './plan-commands.ts';
 import { runCommand, type RunFlags } from './run.ts';
 import { addStateCommands } from './state-program.ts';
+import type { StatusFlags } from './status.ts';
 import { testCommand } from './test-command.ts';
 import type { InteractiveFlags } from '../repl/interactive.ts';
 import { version } from '../exec/version.ts';
@@ -18,6 +19,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
+    // After a command its own options count, which have the same letters.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -87,8 +90,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
 
   program
     .command('query')
-    .description('ask a results database; the database is only read')
-    .argument('<DB>', 'a database that a run wrote')
+    .description('ask a results database, also while a run goes on; it is only read')
+    .argument('<DB>', 'a database that a run writes or wrote, or its state folder')
     .argument('<SQL>', "DuckDB's SQL, in quotes")
     .addOption(new Option('--format <FORMAT>', 'how to print').choices(FORMATS).default('table'))
     .addHelpText(
@@ -105,6 +108,22 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
     .action(async (db: string, sql: string, flags: { format: Format }) => {
       const { queryCommand } = await import('./query.ts');
       done(await queryCommand(db, sql, flags, io));
+    });
+
+  program
+    .command('status')
+    .description('show how the run stands that holds a results database, or what the last one left')
+    .argument('<DB>', 'a database that a run writes or wrote, or its state folder')
+    .addOption(new Option('--format <FORMAT>', 'how to print').choices(FORMATS).default('table'))
+    .addOption(new Option('--json', 'print one JSON object').conflicts('format'))
+    .option('--watch', 'again each second, until the run ends or Ctrl-C')
+    .addHelpText(
+      'after',
+      examples(['status demo.duckdb', 'status demo.duckdb --watch', 'status demo.state --json'], io),
+    )
+    .action(async (db: string, flags: StatusFlags) => {
+      const { statusCommand } = await import('./status.ts');
+      done(await statusCommand(db, flags, io));
     });
 
   program

@@ -1,14 +1,13 @@
-import { existsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { StreamsqlError } from '../base/errors.ts';
-import { raw, sql } from '../base/sql.ts';
-import { Duck, type Table } from '../exec/duck.ts';
+import type { ResultTable } from '../base/run.ts';
+import { reading } from '../exec/reading.ts';
+import { tablesOf } from '../server/client.ts';
 import { pointing } from './failure.ts';
 import { formatTable, type Format } from './format.ts';
 import type { Io } from './io.ts';
-import { queryError } from '../exec/query-error.ts';
+import { ask, namedDatabase } from './results-database.ts';
 
-/** `streamsql query DB SQL`: reads a results database, and never makes or changes one. */
+/** `streamsql query DB SQL`: reads a results database, at rest or while a run goes on, and never makes or changes one. */
 export async function queryCommand(
   db: string,
   text: string,
@@ -23,45 +22,19 @@ export async function queryCommand(
   return 0;
 }
 
-async function read(db: string, text: string, io: Io): Promise<readonly Table[]> {
-  if (db === ':memory:') {
-    throw new StreamsqlError('USAGE', 'a database in memory ends with its run', {
-      hint: 'name the file that a run wrote, such as the one given with --db',
-    });
-  }
-  const path = resolve(io.cwd, db);
-  if (!existsSync(path)) {
-    throw new StreamsqlError('FILE_MISSING', `there is no database ${db}`, {
-      hint: `${io.command} run FILE.sql makes FILE.duckdb in the current folder`,
-    });
-  }
-  if (statSync(path).isDirectory()) throw new StreamsqlError('FILE_MISSING', `${db} is a folder, not a database`);
-  const duck = await openReadOnly(db, path);
-  try {
-    const connection = await duck.connect();
-    await connection.run(sql`SET TimeZone = 'UTC'`);
-    await connection.run(sql`SET errors_as_json = true`);
-    return await connection.readTables(raw(text));
-  } catch (error) {
-    throw queryError(error, text);
-  } finally {
-    duck.close();
-  }
+async function read(db: string, text: string, io: Io): Promise<readonly ResultTable[]> {
+  const options = { cwd: io.cwd, onWait: (queue: Queue) => io.stderr.write(waits(queue)) };
+  return ask(namedDatabase(db, io), {
+    running: (engine) => tablesOf(engine.read(text, options)),
+    atRest: (connection) => tablesOf(reading(connection, text)),
+  });
 }
 
-async function openReadOnly(db: string, path: string): Promise<Duck> {
-  try {
-    return await Duck.open(path, { access_mode: 'READ_ONLY' });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const holder = /lock is held in (.*?) ?\(PID (\d+)\)/.exec(message);
-    if (holder !== null) {
-      throw new StreamsqlError('LOCKED', `${db} is in use by process ${holder[2]} (${holder[1]})`, {
-        hint: 'ask again when that run has ended, or end it: it keeps what it has',
-        cause: error,
-      });
-    }
-    const why = message.split('\n')[0]?.replace(/^\w+ Error: /, '') ?? '';
-    throw new StreamsqlError('STATE', `${db} cannot be opened: ${why}`, { cause: error });
-  }
+interface Queue {
+  readonly running: number;
+  readonly before: number;
 }
+
+const waits = ({ running, before }: Queue): string =>
+  `waiting for ${running === 1 ? 'another query' : `${running} other queries`}${before > 0 ? `, and ${before} that came before` : ''}
+`;

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { StreamsqlError } from '../base/errors.ts';
 import type { OpenOptions, RunOptions } from '../base/run.ts';
+import { AskedRun } from './asked-run.ts';
 import type { Dependencies } from './dependencies.ts';
 import { RunDisplay } from './display.ts';
 import { failureOf, pointing } from './failure.ts';
@@ -49,6 +50,7 @@ export async function runCommand(file: string, flags: RunFlags, io: Io, calls: D
     const sqlFile = await readSqlFile(file, io);
     await pointing(sqlFile, async () => {
       const engine = await calls.open(openOptions(sqlFile, flags, io));
+      const asked = new AskedRun(engine, (event) => display.event(event));
       try {
         for (const { sql, table } of await engine.sql(sqlFile.text, sqlFile.name)) {
           display.event({ event: 'result', sql, table });
@@ -56,10 +58,14 @@ export async function runCommand(file: string, flags: RunFlags, io: Io, calls: D
         const stopAfter = stopAfterOf(flags);
         await engine.run({
           signal: stopping.signal,
-          onEvent: (event) => display.event(event),
+          onEvent: (event) => {
+            display.event(event);
+            asked.event(event);
+          },
           ...(Object.keys(stopAfter).length > 0 && { stopAfter }),
         });
       } finally {
+        await asked.close();
         await engine.close();
       }
     });

@@ -76,8 +76,11 @@ function lag(sources: readonly SourceProgress[]): string {
   return `lag ${count(known.reduce((sum, { done, total }) => sum + Math.max(0, (total ?? 0) - done), 0))}`;
 }
 
-function watermark({ name, watermark: micros, heldBackBy }: SourceProgress, named: boolean): string[] {
-  if (micros === undefined) return [];
-  const by = heldBackBy === undefined ? '' : ` (held back by ${heldBackBy})`;
-  return [`${named ? `${name} ` : ''}watermark ${instant(micros)}${by}`];
+function watermark(source: SourceProgress, named: boolean): string[] {
+  const { name, watermark: micros, heldBackBy, heldBackReason: reason } = source;
+  if (micros === undefined && heldBackBy === undefined) return [];
+  const quiet = reason === 'clock' ? ' (quiet: goes by the clock)' : reason === 'idle' ? ' (idle)' : '';
+  const by =
+    heldBackBy === undefined ? quiet : ` (held back by ${heldBackBy}${reason === undefined ? '' : `: ${reason}`})`;
+  return [`${named ? `${name} ` : ''}${micros === undefined ? 'no watermark' : `watermark ${instant(micros)}`}${by}`];
 }

@@ -1,3 +1,5 @@
+export { instant } from '../base/instant.ts';
+
 /** `1,234,567` */
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
@@ -29,14 +31,4 @@ export function rate(value: number): string {
 export function size(bytes: number): string {
   const power = bytes < 999.5 ? 0 : Math.min(4, Math.floor((Math.log10(bytes) + 0.0003) / 3));
   return power === 0 ? `${count(bytes)} B` : `${(bytes / 1e3 ** power).toFixed(1)} ${'kMGT'[power - 1]}B`;
-}
-
-/** ISO 8601 in UTC, of microseconds since 1970-01-01; fractions only as far as there are any. */
-export function instant(micros: bigint): string {
-  const ms = Number(micros / 1000n) - (micros % 1000n < 0n ? 1 : 0);
-  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
-  const date = new Date(ms);
-  if (Number.isNaN(date.getTime())) return `${micros} µs`;
-  const fraction = rest === 0n ? '' : `.${String(rest).padStart(6, '0').replace(/0+$/, '')}`;
-  return `${date.toISOString().slice(0, -5)}${fraction}Z`;
 }

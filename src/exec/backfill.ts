@@ -10,6 +10,7 @@ import { epochRecord } from './epoch-record.ts';
 import { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { limited } from './limited-reader.ts';
+import { hasMembers, lineMembers } from './retained/members.ts';
 import { readerFromStart, type FromStart } from './retained/from-retained.ts';
 import type { Results } from './results.ts';
 import type { RuntimeHost } from './runtime.ts';
@@ -61,12 +62,12 @@ export async function backfill(
   const sources: SourceRun[] = [];
   const clock = new EngineClock(() => Number(standing.clock / 1000n), graph);
   const epochs = new Epochs({ ...host, plan, graph, sources, clock, sinks: new SinkWriters({ ...host, plan }) });
-  const batches = new Batches({ ...host, clock, changes: new ChangeQueue(), keepOpen: false }, sources);
+  const batches = new Batches({ ...host, plan, clock, changes: new ChangeQueue(), keepOpen: false }, sources);
   try {
     for (const operator of graph.sources) {
       const reader = await openReader(host, recovery, folder, operator.node.name, standing, ended.signal);
       if (reader === undefined) continue;
-      const source = new SourceRun(operator, reader);
+      const source = new SourceRun(operator, reader, () => clock.micros());
       await source.reader.open();
       sources.push(source);
     }
@@ -78,8 +79,7 @@ export async function backfill(
     const pass = async (next: Parameters<Epochs['pass']>[1], announced?: ReadonlyMap<string, bigint>, first = false): Promise<void> => {
       const { decoded, late } = await epochs.pass(at, next, announced, (table) => table.takeAll(first));
       const own = { epoch: recovery.last, clock: standing.clock, closing: false, decodeMs: 0, runMs: 0 };
-      await filling.fill(recovery.changes.added, epochRecord(sources, decoded, late, own, host.now()));
-      batches.learnSlack(decoded);
+      await filling.fill(recovery.changes.added, epochRecord(sources, decoded, late, own));
       if (late) await host.session.run('late', LATE_SHAPE);
     }; // prettier-ignore
     await pass([], undefined, true);
@@ -147,7 +147,10 @@ async function openReader(
     };
     return host.openReader?.(node, context) ?? node.plan.open(context);
   };
-  const retained = manifest.retained?.find(({ source }) => source === name);
+  const kept = manifest.retained?.find(({ source }) => source === name);
+  const retained = kept !== undefined && hasMembers(kept, lineMembers(node)) ? kept : undefined;
+  if (kept !== retained)
+    warn(`source ${name}: its records are retained with other METADATA columns, and are read from the source itself`);
   const reading = { folder, connection: host.decodeConnection, scratch: host.scratch, open: own, skipped, warn };
   return limited(await readerFromStart(reading, state, retained), limits);
 }

@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chunk } from '../base/connector.ts';
 import type { RunControl } from '../base/run.ts';
+import { sourcesTogether } from '../planner/together.ts';
+import type { Plan } from '../planner/plan.ts';
 import type { ChangeQueue } from './change-queue.ts';
 import type { EpochRange } from './results.ts';
 import { readAgain } from './read-again.ts';
 import type { EngineClock } from './engine-clock.ts';
-import type { DecodedBatches } from './epoch-record.ts';
 import type { SourceRun } from './source-run.ts';
 
 const POLL_WAIT_MS = 250;
 /** How long a poll that is under way may hold up the end of a run, ms. */
 const CLOSE_WAIT_MS = 1000;
+/** Records of a partition by which it is found out where in time it is, and polls of a source that may be spent on that. */
+const PROBE_RECORDS = 1000;
+const PROBES = 3;
 
 export interface Batch {
   readonly source: SourceRun;
@@ -18,6 +22,7 @@ export interface Batch {
 }
 
 export interface BatchesHost {
+  readonly plan: Plan;
   readonly clock: EngineClock;
   readonly changes: ChangeQueue;
   /** Without sources: go on until the signal aborts, for the tables may change. */
@@ -33,11 +38,14 @@ export interface BatchesHost {
 export class Batches {
   private readonly host: BatchesHost;
   private readonly sources: readonly SourceRun[];
-  private slack = 0n;
+  /** By source, those whose rows it meets. */
+  private readonly together: ReadonlyMap<string, ReadonlySet<string>>;
+  private readonly polls = new Map<SourceRun, number>();
 
   constructor(host: BatchesHost, sources: readonly SourceRun[]) {
     this.host = host;
     this.sources = sources;
+    this.together = sourcesTogether(host.plan);
   }
 
   get ended(): boolean {
@@ -50,17 +58,19 @@ export class Batches {
     const live = this.unpaused.filter((source) => !source.exhausted || source.pending !== undefined);
     this.startPolls(live);
     const ready = new Map<SourceRun, readonly Chunk[]>();
-    const waits = live.map(async (source) => {
+    const polled = live.filter((source) => source.pending !== undefined);
+    const waits = polled.map(async (source) => {
       const chunks = await source.pending;
       ready.set(source, chunks ?? []);
     });
+    if (live.length > 0 && polled.length === 0) waits.push(sleep(POLL_WAIT_MS));
     const changed = Promise.race([this.host.changes.arrival(), ...this.controlled()]);
     const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
     // Bounded input is there already: all sources bring their part, so that they advance together.
     if (bounded) await Promise.race([Promise.all(waits), changed]);
     else await orAborted(Promise.race([...waits, changed, ...(live.length === 0 ? [this.clockTurns()] : [])]), signal);
     await new Promise((resolve) => setImmediate(resolve));
-    if (bounded && ready.size < live.length) return [];
+    if (bounded && ready.size < polled.length) return [];
     const batches: Batch[] = [];
     for (const [source, chunks] of ready) {
       source.pending = undefined;
@@ -98,17 +108,37 @@ export class Batches {
   }
 
   private startPolls(sources: readonly SourceRun[]): void {
-    const frontiers = this.unpaused.flatMap((source) => source.frontier() ?? []);
-    const frontier = frontiers.length === 0 ? undefined : frontiers.reduce((low, next) => (next < low ? next : low));
-    const maxRecords = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
+    const most = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
     for (const source of sources) {
       if (source.pending !== undefined) continue;
-      const partitions = this.host.pollAll ? 'all' : source.allowed(frontier, this.slack);
-      if (partitions !== 'all' && partitions.size === 0 && source.operator.node.plan.bounded) continue;
+      const partitions = this.host.pollAll ? 'all' : source.clock.allowed(this.reach(source));
+      // All that it has is ahead of others.
+      if (partitions !== 'all' && partitions.size === 0 && source.reader.partitions.length > 0) continue;
+      const maxRecords = Math.min(most, this.probe(source));
       source.pending = source.reader.poll({ partitions, maxRecords, waitMs: POLL_WAIT_MS });
       // A failure surfaces where the poll is awaited; until then it is not unhandled.
       source.pending.catch(() => undefined);
     }
+  }
+
+  /** The event time up to which a source may read on: those that meet go on together, the last one first. */
+  private reach(source: SourceRun): bigint | undefined {
+    const met = this.together.get(source.name);
+    const frontiers = this.sources.flatMap((other) =>
+      other === source || met?.has(other.name) === true ? (other.clock.frontier() ?? []) : [],
+    );
+    if (frontiers.length === 0) return undefined;
+    return frontiers.reduce((lowest, next) => (next.low < lowest.low ? next : lowest)).reach;
+  }
+
+  /** A partition of which nothing is known may be hours ahead: at first a little of each is read. */
+  private probe(source: SourceRun): number {
+    const unknown = source.clock.unknown();
+    const polls = this.polls.get(source) ?? 0;
+    const alone = source.reader.partitions.length === 1 && (this.together.get(source.name)?.size ?? 0) < 2;
+    if (this.host.pollAll || unknown === 0 || alone || polls >= PROBES) return Infinity;
+    this.polls.set(source, polls + 1);
+    return unknown * PROBE_RECORDS;
   }
 
   /** A quiet stream's batches are at least the interval apart, so that each is worth its statements. */
@@ -121,17 +151,6 @@ export class Batches {
     const left = this.host.batchIntervalMs - (performance.now() - started);
     if (left <= 0 || rows >= this.host.maxBatchRows / 2) return;
     await sleep(left, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-  }
-
-  /** Partitions may run ahead of the slowest by about what an epoch brings. */
-  learnSlack(decoded: DecodedBatches): void {
-    for (const { decoded: batch } of decoded.values()) {
-      const [first] = batch.times;
-      if (first === undefined) continue;
-      const min = batch.times.reduce((low, stretch) => (stretch.min < low ? stretch.min : low), first.min);
-      const max = batch.times.reduce((high, stretch) => (stretch.max > high ? stretch.max : high), first.max);
-      this.slack = max - min;
-    }
   }
 
   /** Waits, but not long, for the polls that are under way, and lets go of what they bring. */

@@ -20,6 +20,9 @@ interface Mark {
   readonly processStart?: string | null;
 }
 
+/** How the run of a state folder ended, or that it did not; undefined where there is none. */
+export const statusOf = (folder: string): Mark['status'] | undefined => readMark(folder)?.status;
+
 /** How a run stands to what is in its state folder. */
 export type Beginning = 'begin' | 'resume';
 

@@ -1,12 +1,13 @@
 import {
   DuckDBInstance,
+  JsonDuckDBValueConverter,
   StatementType,
   type DuckDBConnection,
   type DuckDBPreparedStatement,
   type DuckDBResultReader,
+  type DuckDBValue,
   type Json,
 } from '@duckdb/node-api';
-import { StreamsqlError } from '../base/errors.ts';
 import type { Column } from '../base/schema.ts';
 import { sql, type Sql } from '../base/sql.ts';
 
@@ -49,6 +50,18 @@ export class Duck {
 export interface Table {
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly Json[])[];
+}
+
+/** Of the rows of a statement: first its columns, then rows as they come. */
+export type TablePart = { readonly columns: readonly Column[] } | { readonly rows: readonly (readonly Json[])[] };
+
+/** A statement that is bound. */
+export interface Statement {
+  /** What it is to DuckDB: `SELECT`, `INSERT`. */
+  readonly kind: string;
+  /** Whether it does no more than read. */
+  readonly reads: boolean;
+  stream(): AsyncGenerator<TablePart>;
 }
 
 export class DuckConnection {
@@ -106,33 +119,35 @@ export class DuckConnection {
     return tableOf(await this.connection.runAndReadAll(statement.text));
   }
 
-  /** The same of at least `rows` rows, where there are so many; what is beyond is not computed if it need not be. */
-  async head(statement: Sql, rows: number): Promise<Table> {
-    this.statements++;
-    return tableOf(await this.connection.streamAndReadUntil(statement.text, rows));
+  /** The statements of a text, bound and not yet run; they may be run one after another. Bytes and code points of errors are of all the text. */
+  async prepared(text: Sql): Promise<readonly Statement[]> {
+    const extracted = await this.connection.extractStatements(text.text);
+    const statements: Statement[] = [];
+    for (let i = 0; i < extracted.count; i++) {
+      const prepared = await extracted.prepare(i);
+      const { statementType: type } = prepared;
+      statements.push({ kind: StatementType[type], reads: READS.has(type), stream: () => this.stream(prepared) });
+    }
+    return statements;
   }
 
-  /**
-   * Runs the statements of `text` one after another and gives each one's rows. Throws UNSUPPORTED before the first runs
-   * where one of them does more than read.
-   */
-  async readTables(text: Sql): Promise<readonly Table[]> {
-    const extracted = await this.connection.extractStatements(text.text);
-    const prepared: DuckDBPreparedStatement[] = [];
-    for (let i = 0; i < extracted.count; i++) {
-      const statement = await extracted.prepare(i);
-      if (!READS.has(statement.statementType)) {
-        const kind = StatementType[statement.statementType];
-        throw new StreamsqlError('UNSUPPORTED', `a query may only read, and ${kind} does more`);
-      }
-      prepared.push(statement);
+  private async *stream(prepared: DuckDBPreparedStatement): AsyncGenerator<TablePart> {
+    this.statements++;
+    const result = await prepared.stream();
+    const names = result.columnNames();
+    const columns = result.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() }));
+    yield { columns };
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return;
+      const rows = chunk.convertRows(JsonDuckDBValueConverter);
+      yield { rows: withIntervals(columns, rows, () => chunk.getRows()) };
     }
-    const tables: Table[] = [];
-    for (const statement of prepared) {
-      this.statements++;
-      tables.push(tableOf(await statement.runAndReadAll()));
-    }
-    return tables;
+  }
+
+  /** What runs on it fails. It may be called while something does. */
+  interrupt(): void {
+    this.connection.interrupt();
   }
 
   /** The first column of the first row as text (cast it to VARCHAR yourself); undefined where there is no row or a NULL. */
@@ -164,14 +179,19 @@ const READS: ReadonlySet<StatementType> = new Set([StatementType.SELECT, Stateme
 function tableOf(reader: DuckDBResultReader): Table {
   const names = reader.columnNames();
   const columns = reader.columnTypes().map((type, i) => ({ name: names[i] ?? '', type: type.toString() }));
+  return { columns, rows: withIntervals(columns, reader.getRowsJson(), () => reader.getRows()) };
+}
+
+/** Intervals as DuckDB prints them, not as objects. */
+function withIntervals(
+  columns: readonly Column[],
+  rows: readonly (readonly Json[])[],
+  values: () => readonly (readonly DuckDBValue[])[],
+): readonly (readonly Json[])[] {
   const intervals = columns.flatMap((column, i) => (column.type === 'INTERVAL' ? [i] : []));
-  const rows = reader.getRowsJson();
-  if (intervals.length === 0) return { columns, rows };
-  const values = reader.getRows();
-  return {
-    columns,
-    rows: rows.map((row, r) =>
-      row.map((value, c) => (intervals.includes(c) && value !== null ? String(values[r]?.[c]) : value)),
-    ),
-  };
+  if (intervals.length === 0) return rows;
+  const given = values();
+  return rows.map((row, r) =>
+    row.map((value, c) => (intervals.includes(c) && value !== null ? String(given[r]?.[c]) : value)),
+  );
 }

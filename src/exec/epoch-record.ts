@@ -13,7 +13,6 @@ export function epochRecord(
   decoded: DecodedBatches,
   anyLate: boolean,
   epoch: Pick<EpochRecord, 'epoch' | 'clock' | 'closing' | 'decodeMs' | 'runMs'>,
-  now: number,
 ): EpochRecord {
   return {
     ...epoch,
@@ -29,8 +28,8 @@ export function epochRecord(
     offsets: sources.flatMap((source) => source.committedOffsets()),
     watermarks: sources.map((source) => ({
       source: source.name,
-      watermark: source.progress(now).watermark,
-      announced: source.watermark,
+      watermark: source.shownWatermark,
+      announced: source.clock.watermark,
     })),
     lateSources: anyLate
       ? sources.map((source) => ({

@@ -31,8 +31,6 @@ export interface EpochsHost {
   readonly sinks: SinkWriters;
   readonly clock: EngineClock;
   readonly fault: Fault;
-  /** The engine's clock, ms since 1970. */
-  readonly now: () => number;
 }
 
 /** An epoch that is decoded and waits for the operators. */
@@ -84,7 +82,7 @@ export class Epochs {
     const { host } = this;
     const epoch = this.next++;
     const started = performance.now();
-    await this.ingest(prepared.decoded, prepared.clock, undefined);
+    await this.ingest(prepared.decoded, prepared, undefined);
     const changed = await this.changeTables(prepared.scripts);
     const kept = changed.filter((script) => script.kept).flatMap(({ changes }) => changes);
     if (kept.length > 0)
@@ -97,7 +95,7 @@ export class Epochs {
     await host.sinks.stage(epoch);
     host.fault('staged');
     const runMs = performance.now() - started;
-    const record = epochRecord(host.sources, prepared.decoded, late, { ...own, runMs }, host.now());
+    const record = epochRecord(host.sources, prepared.decoded, late, { ...own, runMs });
     host.fault('committing');
     await results.commit(record);
     host.fault('committed');
@@ -134,7 +132,7 @@ export class Epochs {
     but?: ReadonlySet<PlanNode>,
   ): Promise<{ readonly decoded: DecodedBatches; readonly late: boolean }> {
     const decoded = await this.decode(batches, at.stamped);
-    await this.ingest(decoded, at.clock, announced);
+    await this.ingest(decoded, at, announced);
     for (const table of this.host.graph.tables) await take(table);
     return { decoded, late: await this.step(at, but) };
   }
@@ -142,15 +140,18 @@ export class Epochs {
   /** Hands the sources their rows, and says where their watermarks are: where they are by now, or where they were. */
   private async ingest(
     decoded: DecodedBatches,
-    clock: bigint,
+    { clock, stamped }: Pick<EpochClock, 'clock' | 'stamped'>,
     announced: ReadonlyMap<string, bigint> | undefined,
   ): Promise<void> {
     const { host } = this;
     for (const source of host.sources) {
       const batch = decoded.get(source);
-      const watermarksBefore = source.watermarks();
-      const reached = source.advance(batch?.decoded, batch?.chunks ?? [], host.now());
-      const watermarkAfter = announced === undefined ? reached : source.announce(announced.get(source.name));
+      const watermarksBefore = source.clock.watermarks();
+      if (announced === undefined) source.clock.decide(stamped);
+      source.advance(batch?.decoded, batch?.chunks ?? [], stamped);
+      // The watermark of an epoch that is done again is the one that it had.
+      if (announced !== undefined) source.clock.restore(announced.get(source.name), stamped);
+      const watermarkAfter = source.clock.watermark;
       await source.operator.ingest(
         batch === undefined ? undefined : { ...batch, watermarksBefore, watermarkAfter },
         watermarkAfter,

@@ -1,6 +1,7 @@
 import type { OperatorDelta } from '../base/run.ts';
 import { sql } from '../base/sql.ts';
 import type { Graph } from './graph.ts';
+import { AggregateOperator } from './operators/aggregate.ts';
 import type { Session } from './session.ts';
 
 /** So many rows of each operator are shown. */
@@ -12,7 +13,8 @@ export async function operatorDeltas(graph: Graph, session: Session): Promise<re
   for (const operator of graph.operators) {
     if (operator.node.kind === 'static') continue;
     const { title } = operator.explain();
-    const delta = operator.hasRows() ? operator.delta(false) : undefined;
+    const given = operator instanceof AggregateOperator ? operator.given() : operator.delta(false);
+    const delta = operator.hasRows() ? given : undefined;
     if (delta === undefined) {
       deltas.push({ operator: operator.node.id, title, rows: 0, table: { columns: [], rows: [] } });
       continue;

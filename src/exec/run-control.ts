@@ -46,13 +46,19 @@ export class HandControl implements RunControl {
     return this.holds || (this.step === undefined && this.sources.has(source.toLowerCase()));
   }
 
-  /** Does one epoch of what there is to read, and stands still again. What each operator gave in it; nothing where no input came. */
+  /** Does one epoch of what comes next, and stands still again. What each operator gave in it; nothing where none came. */
   stepOnce(): Promise<readonly OperatorDelta[]> {
     this.all = true;
     return new Promise((resolve) => {
       this.step = { resolve };
       this.wake();
     });
+  }
+
+  /** Waits no longer for the input of a step. */
+  giveUp(): void {
+    this.stepped([]);
+    this.wake();
   }
 
   get stepping(): boolean {

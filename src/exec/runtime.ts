@@ -130,7 +130,7 @@ export class Runtime {
         }),
       }; // prettier-ignore
       const reader = host.openReader?.(operator.node, context) ?? operator.node.plan.open(context);
-      run.source = new SourceRun(operator, reader);
+      run.source = new SourceRun(operator, reader, () => this.clock.micros());
       if (state !== undefined) run.source.load(state);
       await reader.open();
       this.hasGrown ||= state !== undefined && reader.partitions.length > state.partitions.length;
@@ -219,8 +219,8 @@ export class Runtime {
         // Whether the clock calls for an epoch is known when the last one is over.
         if (batches.length === 0) await running;
         const step = control?.stepping === true;
-        let deltas: readonly OperatorDelta[] = [];
-        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.clock.due())) {
+        let deltas: readonly OperatorDelta[] | undefined;
+        if (batches.length > 0 || this.host.changes.pending || (control?.holds !== true && this.due())) {
           const prepared = await this.epochs.prepare(batches, this.clock.micros());
           await running;
           if (signal.aborted && stop.reached) break;
@@ -229,7 +229,7 @@ export class Runtime {
           // A tick has brought nothing: it is over before anyone is asked for more.
           if (batches.length === 0 || step) await running;
         }
-        if (step) control.stepped(deltas);
+        if (deltas !== undefined) control?.stepped(deltas);
         if (performance.now() - progressAt > PROGRESS_MS) {
           progressAt = performance.now();
           this.host.emit({ event: 'progress', ...this.progress() });
@@ -243,6 +243,12 @@ export class Runtime {
     }
     await running;
     return this.finish(signal.aborted);
+  }
+
+  /** Whether an epoch is due though nothing comes: the clock calls for one, or moves a watermark. */
+  private due(): boolean {
+    const now = this.clock.micros();
+    return this.clock.due() || this.sources.some((source) => source.clock.due(now));
   }
 
   private async finish(interrupted: boolean): Promise<{ interrupted: boolean }> {
@@ -265,7 +271,6 @@ export class Runtime {
   private async process(prepared: Prepared, stop?: StopRule): Promise<void> {
     const { results, checkpoints } = this.opened;
     const record = await this.epochs.process(prepared, results);
-    this.batches.learnSlack(prepared.decoded);
     this.lastCommit = performance.now();
     this.rowsIn += record.rows;
     this.epochsDone++;
@@ -305,8 +310,13 @@ export class Runtime {
     return this.sources.reduce((sum, source) => sum + source.counts.rows, 0);
   }
 
+  /** What it reads, for those who ask how it stands. */
+  get reads(): readonly SourceRun[] {
+    return this.sources;
+  }
+
   progress(): Progress {
-    const now = this.host.now();
+    const now = this.clock.micros();
     return {
       epoch: this.epochs.next - 1,
       seconds: (performance.now() - this.firstRead) / 1000,

@@ -1,29 +1,17 @@
-import type { Chunk, PartitionState, SourceReader } from '../base/connector.ts';
+import type { Chunk, SourceReader } from '../base/connector.ts';
 import type { SourceState } from './checkpoint/manifest.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { SourceProgress } from '../base/run.ts';
 import { raw, type Sql } from '../base/sql.ts';
 import type { DuckConnection } from './duck.ts';
 import { decode } from './decode/decoder.ts';
-import type { Decoded, DecodePlan } from './decode/plan.ts';
-import { deltaTable, END_OF_TIME, least } from './operators/operator.ts';
+import type { PlacedColumn } from '../planner/plan-sources.ts';
+import type { Decoded, DecodePlan, Placed } from './decode/plan.ts';
+import { deltaTable, END_OF_TIME } from './operators/operator.ts';
 import type { SourceOperator } from './operators/source.ts';
 import type { SourceKeeper } from './retained/source-keeper.ts';
-
-/** How long a partition of a live source must have had nothing new before it holds no watermark back, ms. */
-const IDLE_AFTER_MS = 10_000;
-
-/** What the runtime knows of a partition, beside what the reader does. */
-interface PartitionClock {
-  /** The greatest event time so far; microseconds. */
-  greatest: bigint | undefined;
-  /** Of a file that has not begun: its first event time. */
-  first: bigint | undefined;
-  /** The engine's clock when it was last seen with something new. */
-  activeAt: number;
-  /** Where the reader stood when the partition was first seen. */
-  readonly initial: number;
-}
+import { SourceClock } from './source-clock.ts';
+import type { SourceStanding } from './source-standing.ts';
 
 /** An epoch's rows of a source, and the table that holds them. */
 export interface DecodedChunks {
@@ -31,7 +19,7 @@ export interface DecodedChunks {
   readonly table: Sql;
 }
 
-/** One source of a run: its reader, its decoder, and the running watermarks of its partitions. */
+/** One source of a run: its reader, its decoder, and its watermarks. */
 export class SourceRun {
   readonly operator: SourceOperator;
   readonly reader: SourceReader;
@@ -41,19 +29,22 @@ export class SourceRun {
   pending: Promise<readonly Chunk[]> | undefined;
   /** Keeps the raw records; undefined where nobody does. */
   keeper: SourceKeeper | undefined;
+  readonly clock: SourceClock;
   private readonly plan: DecodePlan;
-  private readonly clocks: PartitionClock[] = [];
-  private announced: bigint | undefined;
   private slot = 0;
 
-  constructor(operator: SourceOperator, reader: SourceReader) {
+  /** `now`: the engine's clock, microseconds. */
+  constructor(operator: SourceOperator, reader: SourceReader, now: () => bigint) {
     this.operator = operator;
     this.reader = reader;
     const { node } = operator;
+    const { timing, eventTime } = node;
+    this.clock = new SourceClock({ bounded: node.plan.bounded, timing, delay: eventTime?.delay, partitions: () => reader.partitions, now }); // prettier-ignore
     this.plan = {
       source: node.name,
       strict: node.plan.strict,
       columns: node.physical,
+      ...(node.placed !== undefined && { placed: node.placed.map((column) => this.placed(column)) }),
       computed: node.computed.map((column) => ({
         name: column.name,
         expression: raw(column.expression),
@@ -61,7 +52,8 @@ export class SourceRun {
         written: column.written,
       })),
       proctime: node.proctime,
-      eventTime: node.eventTime?.column,
+      eventTime: eventTime?.column,
+      maxFuture: timing.maxFutureMs === undefined ? undefined : BigInt(Math.round(timing.maxFutureMs * 1000)),
       changes:
         node.changes === undefined
           ? undefined
@@ -70,29 +62,31 @@ export class SourceRun {
     };
   }
 
+  private placed({ name, type, value }: PlacedColumn): Placed {
+    if (value.kind === 'offset') return { name, type, value: 'offset' };
+    return { name, type, value: (partition) => value.of(this.reader.partitions[partition]?.name ?? '') };
+  }
+
   get name(): string {
     return this.operator.node.name;
   }
 
-  private readonly committed = new Map<number, number>();
   private readonly ordinals = new Map<number, number>();
-
-  /** The watermark that was announced last, microseconds. */
-  get watermark(): bigint | undefined {
-    return this.announced;
-  }
 
   /** Where it stands between two epochs. `fingerprint`: of what it reads. */
   save(fingerprint: string): SourceState {
     const { rows, late, dead, skipped } = this.counts;
+    const { watermark, decided } = this.clock;
+    const text = (micros: bigint | undefined): string | null => (micros === undefined ? null : String(micros));
     return {
-      name: this.name, fingerprint, watermark: this.announced === undefined ? null : String(this.announced),
+      name: this.name, fingerprint, watermark: text(watermark),
+      ...(decided !== undefined && { decided: String(decided) }),
       rows, late, deadLetters: dead, skipped,
       partitions: this.reader.partitions.map((partition, index) => {
-        const { greatest, initial } = this.clockOf(index);
+        const { greatest, initial, taken, activeAt } = this.clock.at(index);
         return {
-          name: partition.name, position: this.committed.get(index) ?? initial, ordinal: this.ordinals.get(index) ?? null, end: partition.end ?? null,
-          greatest: greatest === undefined ? null : String(greatest), initial,
+          name: partition.name, position: taken, ordinal: this.ordinals.get(index) ?? null, end: partition.end ?? null,
+          greatest: text(greatest), initial, active: String(activeAt),
         };
       }),
     }; // prettier-ignore
@@ -100,36 +94,26 @@ export class SourceRun {
 
   /** Goes on from where it stood; its reader was told the same. */
   load(state: SourceState): void {
-    this.announced = state.watermark === null ? undefined : BigInt(state.watermark);
+    const micros = (text: string | null | undefined): bigint | undefined => (text === null || text === undefined ? undefined : BigInt(text)); // prettier-ignore
+    this.clock.restore(micros(state.watermark), micros(state.decided));
     Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters, skipped: state.skipped });
-    for (const [index, { position, ordinal, greatest, initial }] of state.partitions.entries()) {
-      const seen = greatest === null ? undefined : BigInt(greatest);
-      this.clocks[index] = { greatest: seen, first: undefined, activeAt: Date.now(), initial };
-      if (position !== initial) this.committed.set(index, position);
-      if (ordinal !== null) this.ordinals.set(index, ordinal);
+    for (const [index, partition] of state.partitions.entries()) {
+      this.clock.load(partition, index);
+      if (partition.ordinal !== null) this.ordinals.set(index, partition.ordinal);
     }
-  }
-
-  /** The watermark of an epoch that is done again is the one that it had. */
-  announce(watermark: bigint | undefined): bigint | undefined {
-    this.announced = watermark ?? this.announced;
-    return this.announced;
   }
 
   /** Where each partition stands after the epochs so far, which is behind what has been polled ahead. */
   committedOffsets(): readonly { source: string; partition: string; position: number }[] {
     return this.reader.partitions.flatMap((partition, index) => {
-      const position = this.committed.get(index);
-      return position === undefined ? [] : [{ source: this.name, partition: partition.name, position }];
+      const { taken, initial } = this.clock.at(index);
+      return taken === initial ? [] : [{ source: this.name, partition: partition.name, position: taken }];
     });
   }
 
   /** Where each partition stands, also those of which no epoch has taken anything yet. */
   positions(): readonly { readonly name: string; readonly position: number }[] {
-    return this.reader.partitions.map(({ name }, index) => ({
-      name,
-      position: this.committed.get(index) ?? this.clockOf(index).initial,
-    }));
+    return this.reader.partitions.map(({ name }, index) => ({ name, position: this.clock.at(index).taken }));
   }
 
   /** Nothing more will come, though what was polled ahead may still wait for its epoch. */
@@ -137,35 +121,19 @@ export class SourceRun {
     return this.operator.node.plan.bounded && this.reader.partitions.every((partition) => partition.done);
   }
 
-  /** Nothing more will come, and epochs have taken all that came. */
-  private finished(index: number): boolean {
-    const partition = this.reader.partitions[index];
-    return partition?.done === true && (this.committed.get(index) ?? this.clockOf(index).initial) >= partition.position;
-  }
-
   /** Finds where files that have not begun will begin, so that they hold the watermark there. */
   async peek(connection: DuckConnection, clock: bigint): Promise<void> {
     if (this.operator.node.eventTime === undefined || this.reader.peek === undefined) return;
     for (const [index, partition] of this.reader.partitions.entries()) {
-      this.clockOf(index);
-      if (partition.done || this.clockOf(index).greatest !== undefined) continue;
+      const own = this.clock.at(index);
+      if (partition.done || own.greatest !== undefined) continue;
       const chunk = await this.reader.peek(index);
       if (chunk === undefined) continue;
       const table = deltaTable(`${this.operator.node.id}$peek`);
       const decoded = await decode(connection, { ...this.plan, strict: false }, table, [chunk], clock);
       chunk.release();
-      this.clockOf(index).first = decoded.times[0]?.min;
+      own.first = decoded.times[0]?.min;
     }
-  }
-
-  private clockOf(index: number): PartitionClock {
-    const known = this.clocks[index];
-    if (known !== undefined) return known;
-    const partition = this.reader.partitions[index];
-    const initial = partition?.initial ?? partition?.position ?? 0;
-    const fresh: PartitionClock = { greatest: undefined, first: undefined, activeAt: Date.now(), initial };
-    this.clocks[index] = fresh;
-    return fresh;
   }
 
   /** Decodes an epoch's chunks into one of two tables: the other one's epoch may still be running. */
@@ -188,93 +156,27 @@ export class SourceRun {
     await this.keeper?.keep(chunks, names, epoch, clock);
   }
 
-  /**
-   * Each partition's own running watermark: the greatest of its event times so far less the delay. A partition that was
-   * idle, or turns up late, starts from what has been announced already.
-   */
-  watermarks(): Map<number, bigint> {
-    const delay = this.operator.node.eventTime?.delay ?? 0n;
-    const known = new Map<number, bigint>();
-    for (const index of this.reader.partitions.keys()) {
-      const { greatest } = this.clockOf(index);
-      const own = greatest === undefined ? undefined : greatest - delay;
-      const from = own === undefined || (this.announced !== undefined && this.announced > own) ? this.announced : own;
-      if (from !== undefined) known.set(index, from);
-    }
-    return known;
-  }
-
   /** Takes in what an epoch brought, then says where the source's watermark is. It never goes back. */
-  advance(decoded: Decoded | undefined, chunks: readonly Chunk[], now: number): bigint | undefined {
-    for (const stretch of decoded?.times ?? []) {
-      const clock = this.clockOf(stretch.partition);
-      if (clock.greatest === undefined || stretch.max > clock.greatest) clock.greatest = stretch.max;
-    }
-    for (const chunk of chunks) {
-      this.clockOf(chunk.partition).activeAt = now;
-      this.committed.set(chunk.partition, chunk.to);
-      if (chunk.ordinal !== undefined) this.ordinals.set(chunk.partition, chunk.ordinal);
-    }
-    const ended = this.exhausted && this.reader.partitions.every((_, index) => this.finished(index));
-    const reached = ended ? END_OF_TIME : this.slowest(now)?.watermark;
-    if (reached !== undefined && (this.announced === undefined || reached > this.announced)) this.announced = reached;
-    return this.announced;
+  advance(decoded: Decoded | undefined, chunks: readonly Chunk[], now: bigint): bigint | undefined {
+    for (const { partition, ordinal } of chunks) if (ordinal !== undefined) this.ordinals.set(partition, ordinal);
+    this.clock.took(decoded?.times ?? [], chunks, now);
+    return this.clock.settle();
   }
 
-  /** The partition that holds the watermark back, and where it holds it. */
-  private slowest(now: number): { index: number; watermark: bigint | undefined } | undefined {
-    const event = this.operator.node.eventTime;
-    if (event === undefined) return undefined;
-    let slowest: { index: number; watermark: bigint | undefined } | undefined;
-    for (const [index, partition] of this.reader.partitions.entries()) {
-      if (this.finished(index) || this.idle(partition, this.clockOf(index), now)) continue;
-      const clock = this.clockOf(index);
-      const seen = clock.greatest ?? clock.first;
-      const watermark = seen === undefined ? undefined : seen - event.delay;
-      if (slowest === undefined || least(watermark, slowest.watermark) !== slowest.watermark)
-        slowest = { index, watermark };
-      if (watermark === undefined) return { index, watermark };
-    }
-    return slowest;
+  /** Of a source that has ended: where its watermark was at the end. */
+  get shownWatermark(): bigint | undefined {
+    const { watermark } = this.clock;
+    return watermark !== undefined && watermark >= END_OF_TIME ? this.clock.latest() : watermark;
   }
 
-  private idle(partition: PartitionState, clock: PartitionClock, now: number): boolean {
-    if (this.operator.node.plan.bounded || this.reader.partitions.length < 2) return false;
-    return partition.end !== undefined && partition.position >= partition.end && now - clock.activeAt > IDLE_AFTER_MS;
-  }
-
-  /** Event times up to which partitions may read on, so that all advance together; undefined where there is no order. */
-  frontier(): bigint | undefined {
-    if (this.operator.node.eventTime === undefined) return undefined;
-    let low: bigint | undefined;
-    for (const [index, partition] of this.reader.partitions.entries()) {
-      if (partition.done || (partition.end !== undefined && partition.position >= partition.end)) continue;
-      const seen = this.clockOf(index).greatest ?? this.clockOf(index).first;
-      if (seen === undefined) continue;
-      if (low === undefined || seen < low) low = seen;
-    }
-    return low;
-  }
-
-  /** The partitions that are not ahead of `frontier` by more than `slack`. */
-  allowed(frontier: bigint | undefined, slack: bigint): ReadonlySet<number> | 'all' {
-    if (frontier === undefined || this.operator.node.eventTime === undefined) return 'all';
-    const allowed = new Set<number>();
-    for (const index of this.reader.partitions.keys()) {
-      const seen = this.clockOf(index).greatest ?? this.clockOf(index).first;
-      if (seen === undefined || seen <= frontier + slack) allowed.add(index);
-    }
-    return allowed;
-  }
-
-  progress(now: number): SourceProgress {
-    const slowest = this.slowest(now);
-    const ends = this.reader.partitions.map((partition) => partition.end);
+  progress(now: bigint): SourceProgress {
+    const { partitions } = this.reader;
+    const ends = partitions.map((partition) => partition.end);
     const total =
       ends.every((end) => end !== undefined) && ends.length > 0
         ? ends.reduce((sum, end) => sum + (end ?? 0), 0)
         : undefined;
-    const watermark = this.announced === undefined || this.announced >= END_OF_TIME ? this.latest() : this.announced;
+    const hold = this.clock.hold(now);
     return {
       name: this.name,
       rows: this.counts.rows,
@@ -282,22 +184,28 @@ export class SourceRun {
       deadLetters: this.counts.dead,
       skipped: this.counts.skipped,
       firstReason: this.counts.firstReason,
-      done: this.reader.partitions.reduce((sum, partition) => sum + partition.position, 0),
+      done: partitions.reduce((sum, partition) => sum + partition.position, 0),
       total,
-      watermark,
-      heldBackBy:
-        slowest !== undefined && this.reader.partitions.length > 1
-          ? this.reader.partitions[slowest.index]?.name
-          : undefined,
+      watermark: this.shownWatermark,
+      heldBackBy: hold?.partition !== undefined && partitions.length > 1 ? partitions[hold.partition]?.name : undefined,
+      heldBackReason: hold?.reason,
       notice: this.notice,
     };
   }
 
-  /** Of a source that has ended: where its watermark was at the end. */
-  private latest(): bigint | undefined {
-    const delay = this.operator.node.eventTime?.delay ?? 0n;
-    const seen = this.clocks.flatMap((clock) => (clock.greatest === undefined ? [] : [clock.greatest - delay]));
-    return seen.length === 0 ? undefined : seen.reduce((high, next) => (next > high ? next : high));
+  /** Where its partitions stand, for those who ask what it waits for. */
+  standing(now: bigint): SourceStanding {
+    const { eventTime } = this.operator.node;
+    const { partitions } = this.reader;
+    return {
+      eventTime: eventTime !== undefined,
+      delay: eventTime?.delay ?? 0n,
+      notice: this.notice,
+      reason: this.clock.hold(now)?.reason,
+      partitions: this.clock.standings(now).map((standing, index) => {
+        return { ...standing, name: partitions[index]?.name ?? '', end: partitions[index]?.end };
+      }),
+    };
   }
 }
 

@@ -1,10 +1,19 @@
 import { CHANGE_KEYS } from '../base/connector.ts';
+import { StreamsqlError } from '../base/errors.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef } from './ast.ts';
-import { keyColumns, struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import {
+  keyColumns,
+  metadataName,
+  struct,
+  timeOf,
+  type ChangeReading,
+  type ChangingSource,
+} from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
+import { columnsOf } from './metadata.ts';
 import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 
@@ -24,6 +33,9 @@ export async function debezium(
   const declared = source.plan.columns;
   const key = keyColumns(source);
   const keyed = key.length > 0;
+  const metadata = columnsOf(source.metadata);
+  const isMetadata = (column: string): boolean => metadata.some(({ name: of }) => sameName(of, column));
+  if (!keyed) refuseMetadata(source);
   const own = (...path: readonly string[]): Sql => ident(name, ...path);
   const physical: Column[] = [
     ...(changes.keyed && keyed ? [{ name: CHANGE_KEYS.key, type: struct(key) }] : []),
@@ -39,8 +51,8 @@ export async function debezium(
   const computed: ComputedColumn[] = [];
   const over = async (side: 'before' | 'after', when: Sql): Promise<void> => {
     for (const column of source.computed) {
-      const text = await rewriteColumns(service, column.expression, name, declared, (of, fields) =>
-        columnRef(name, side, of, ...fields),
+      const text = await rewriteColumns(service, column.expression, name, [...declared, ...metadata], (of, fields) =>
+        isMetadata(of) ? columnRef(name, metadataName(of), ...fields) : columnRef(name, side, of, ...fields),
       );
       const type = source.columns.find((candidate) => sameName(candidate.name, column.name.text))?.type ?? '';
       const expression = sql`CASE WHEN ${when} THEN (${raw(text)}) END`.text;
@@ -51,12 +63,14 @@ export async function debezium(
   if (!keyed) await over('before', takes);
 
   const isComputed = (column: string): boolean => source.computed.some(({ name: of }) => sameName(of.text, column));
+  const place = (side: 'before' | 'after', column: string): Sql =>
+    isMetadata(column) ? own(metadataName(column)) : own(side, column);
   const value = (side: 'before' | 'after', column: string): string =>
-    (isComputed(column) ? own(`${side}.${column}`) : own(side, column)).text;
+    (isComputed(column) ? own(`${side}.${column}`) : place(side, column)).text;
   let timeProblem: readonly Sql[] = [];
   if (eventTime !== undefined) {
     const inner = computed.find((column) => column.name === `after.${eventTime.column}`);
-    const time = timeOf(eventTime, puts, own('after', eventTime.column), inner);
+    const time = timeOf(eventTime, puts, place('after', eventTime.column), inner);
     computed.push(time.column);
     timeProblem = [time.problem];
   }
@@ -98,6 +112,16 @@ export async function debezium(
           values: source.columns.map((column) => ({ name: column.name, sql: value('before', column.name) })),
         },
   };
+}
+
+/** A row is found by all that it says, and its end knows nothing of the record that brought it. */
+function refuseMetadata({ metadata }: ChangingSource): void {
+  const [first] = metadata.declared;
+  if (first === undefined) return;
+  throw new StreamsqlError('UNSUPPORTED', `METADATA columns of format = 'debezium' need a PRIMARY KEY`, {
+    span: first.span,
+    hint: 'without one a row is taken back by all its values, and these are those of another record',
+  });
 }
 
 const WITHOUT_BEFORE = ' without before: send whole rows (REPLICA IDENTITY FULL), or declare a PRIMARY KEY';

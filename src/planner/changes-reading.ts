@@ -1,8 +1,11 @@
 import type { ChangeFormat, SourcePlan } from '../base/connector.ts';
+import type { RecordColumn } from '../base/metadata.ts';
 import type { Column } from '../base/schema.ts';
 import { ident, raw, sql, type Sql } from '../base/sql.ts';
 import type { MappedText, Name } from '../parser/statements.ts';
+import type { Metadata } from './metadata.ts';
 import type { ChangeSide, ComputedColumn, EventTime, SourceNode } from './plan-sources.ts';
+import type { SourceTiming } from './timing.ts';
 
 /** A CREATE SOURCE whose records are changes, checked as far as any source is. */
 export interface ChangingSource {
@@ -10,10 +13,12 @@ export interface ChangingSource {
   readonly plan: SourcePlan;
   readonly reads: string;
   readonly retainMs: number | undefined;
+  readonly timing: SourceTiming;
   readonly changes: ChangeFormat;
   readonly primaryKey: readonly string[];
   /** All that the user sees, in the order of the declaration. */
   readonly columns: readonly Column[];
+  readonly metadata: Metadata;
   readonly computed: readonly { readonly name: Name; readonly expression: MappedText }[];
   readonly eventTime: EventTime | undefined;
 }
@@ -24,7 +29,8 @@ export const keyColumns = ({ plan, primaryKey }: ChangingSource): readonly Colum
 
 /** What a format makes of the declaration: how its records are read, and what they do to the rows. */
 export interface ChangeReading {
-  readonly physical: readonly Column[];
+  /** Those of the records, without metadata. */
+  readonly physical: readonly RecordColumn[];
   readonly computed: SourceNode['computed'];
   readonly envelope: string | undefined;
   readonly problem: string;
@@ -32,6 +38,12 @@ export interface ChangeReading {
   readonly put: ChangeSide;
   readonly end: ChangeSide;
 }
+
+/** The name of a metadata column beside those of the records, which stand in an envelope or have such names themselves. */
+export const metadataName = (column: string): string => `${METADATA_PREFIX}${column}`;
+export const declaredName = (name: string): string =>
+  name.startsWith(METADATA_PREFIX) ? name.slice(METADATA_PREFIX.length) : name;
+const METADATA_PREFIX = '$metadata.';
 
 /** The event time of a record, a column of its own: that of the row it brings. */
 export const TIME = '$time';

@@ -4,8 +4,16 @@ import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { columnRef, type Expression, type Json } from './ast.ts';
-import { keyColumns, struct, timeOf, type ChangeReading, type ChangingSource } from './changes-reading.ts';
+import {
+  keyColumns,
+  metadataName,
+  struct,
+  timeOf,
+  type ChangeReading,
+  type ChangingSource,
+} from './changes-reading.ts';
 import { rewriteColumns } from './changes-rewrite.ts';
+import { columnsOf } from './metadata.ts';
 import type { ComputedColumn } from './plan-sources.ts';
 import type { SqlService } from './sql-service.ts';
 
@@ -48,17 +56,25 @@ export async function upsert(
     ' OR ',
   );
   const inKey = (column: string): boolean => key.some((candidate) => candidate.name === column);
+  const metadata = columnsOf(source.metadata);
+  const isMetadata = (column: string): boolean => metadata.some(({ name: of }) => sameName(of, column));
   /** A value may leave out the columns of the record's own key. */
   const value = (column: string): Sql =>
-    changes.keyed && inKey(column) ? sql`coalesce(${own(column)}, ${own(CHANGE_KEYS.key, column)})` : own(column);
+    isMetadata(column)
+      ? own(metadataName(column))
+      : changes.keyed && inKey(column)
+        ? sql`coalesce(${own(column)}, ${own(CHANGE_KEYS.key, column)})`
+        : own(column);
   const reference = (column: string, fields: readonly string[]): Expression =>
-    changes.keyed && inKey(column)
-      ? coalesce(columnRef(name, column, ...fields), columnRef(name, CHANGE_KEYS.key, column, ...fields))
-      : columnRef(name, column, ...fields);
+    isMetadata(column)
+      ? columnRef(name, metadataName(column), ...fields)
+      : changes.keyed && inKey(column)
+        ? coalesce(columnRef(name, column, ...fields), columnRef(name, CHANGE_KEYS.key, column, ...fields))
+        : columnRef(name, column, ...fields);
 
   const computed: ComputedColumn[] = [];
   for (const column of source.computed) {
-    const text = await rewriteColumns(service, column.expression, name, declared, reference);
+    const text = await rewriteColumns(service, column.expression, name, [...declared, ...metadata], reference);
     const type = source.columns.find((candidate) => sameName(candidate.name, column.name.text))?.type ?? '';
     const expression = sql`CASE WHEN NOT (${ends}) THEN (${raw(text)}) END`.text;
     computed.push({ name: column.name.text, expression, type, written: column.expression.text });

@@ -3,7 +3,7 @@ import { nearest } from '../base/options.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import type { CreateSource } from '../parser/statements.ts';
 import { debezium } from './changes-debezium.ts';
-import { TIME, type ChangingSource } from './changes-reading.ts';
+import { metadataName, TIME, type ChangingSource } from './changes-reading.ts';
 import { upsert } from './changes-upsert.ts';
 import { newDemand } from './context.ts';
 import { demandIdentity } from './demand.ts';
@@ -25,11 +25,14 @@ export async function planChanges(
   }
   const name = statement.name.text;
   const reading = await (source.changes.format === 'debezium' ? debezium : upsert)(service, statement, source);
-  const { eventTime } = source;
+  const { eventTime, metadata } = source;
+  const renamed = <C extends Column>(column: C): C => ({ ...column, name: metadataName(column.name) });
+  const physical = [...reading.physical, ...metadata.carried.map(renamed)];
+  const placed = metadata.placed.map(renamed);
   const input: SourceNode = {
     kind: 'source', id: `${name}$changes`, name, connector: source.connector, appendOnly: true, demand: newDemand(),
-    columns: [...reading.physical, ...reading.computed.map((column) => ({ name: column.name, type: column.type }))],
-    plan: source.plan, reads: source.reads, retainMs: source.retainMs, physical: reading.physical, computed: reading.computed, proctime: [],
+    columns: [...physical, ...placed, ...reading.computed.map((column) => ({ name: column.name, type: column.type }))],
+    plan: source.plan, reads: source.reads, retainMs: source.retainMs, timing: source.timing, physical, ...(placed.length > 0 && { placed }), computed: reading.computed, proctime: [],
     eventTime: eventTime === undefined ? undefined : { ...eventTime, column: TIME, of: eventTime.column },
     changes: { envelope: reading.envelope, problem: reading.problem },
   }; // prettier-ignore
@@ -54,10 +57,11 @@ export function keyColumns(
       name.text,
       physical.map((candidate) => candidate.name),
     );
-    const computed = statement.columns.some((candidate) => sameName(candidate.name.text, name.text));
+    const computed = statement.columns.find((candidate) => sameName(candidate.name.text, name.text));
+    const what = computed?.kind === 'metadata' ? 'METADATA' : 'computed';
     throw new StreamsqlError(
       'BIND',
-      computed ? `${name.text} is computed: no part of a PRIMARY KEY` : `there is no column ${name.text} for the key`,
+      computed ? `${name.text} is ${what}: no part of a PRIMARY KEY` : `there is no column ${name.text} for the key`,
       { span: name.span, hint: computed || near === undefined ? undefined : `did you mean ${near}?` },
     );
   });

@@ -15,7 +15,7 @@ export interface Identity {
   readonly sources: readonly { readonly name: string; readonly fingerprint: string }[];
 }
 
-const NOT_OF_THE_MEANING = new Set(['id', 'demand', 'plan', 'written', 'text', 'retainMs']);
+const NOT_OF_THE_MEANING = new Set(['id', 'demand', 'plan', 'written', 'text', 'retainMs', 'timing']);
 
 /** Names that planning numbers in the order of the file. */
 const NUMBERED = /\$[a-z]+\d+/g;

@@ -1,6 +1,8 @@
 import type { ChangeFormat, SourcePlan } from '../base/connector.ts';
+import type { PlaceValue, RecordColumn } from '../base/metadata.ts';
 import type { Column } from '../base/schema.ts';
 import type { NodeCommon } from './plan-columns.ts';
+import type { SourceTiming } from './timing.ts';
 
 export interface SourceNode extends NodeCommon {
   readonly kind: 'source';
@@ -11,7 +13,10 @@ export interface SourceNode extends NodeCommon {
   readonly reads: string;
   /** How long its raw records are kept, ms. */
   readonly retainMs: number | undefined;
-  readonly physical: readonly Column[];
+  readonly timing: SourceTiming;
+  readonly physical: readonly RecordColumn[];
+  /** METADATA columns that follow from a record's place; absent where there are none. */
+  readonly placed?: readonly PlacedColumn[];
   readonly computed: readonly ComputedColumn[];
   readonly proctime: readonly string[];
   /** The event time column and how far its watermark trails, microseconds. */
@@ -21,6 +26,12 @@ export interface SourceNode extends NodeCommon {
    * this key. `problem`: SQL over the physical columns for the reason why a record is no change, or NULL.
    */
   readonly changes: { readonly envelope: string | undefined; readonly problem: string } | undefined;
+}
+
+export interface PlacedColumn extends Column {
+  /** Of the connector's metadata. */
+  readonly key: string;
+  readonly value: PlaceValue;
 }
 
 export interface ComputedColumn {

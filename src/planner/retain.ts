@@ -3,8 +3,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import type { Plan } from './plan.ts';
 import type { Option, OptionSpecs, OptionValues } from '../base/options.ts';
 
-/** What every source takes, beside what its connector does. */
-export const SOURCE_OPTIONS = {
+export const RETAIN_OPTION = {
   retain: {
     type: 'duration',
     tuning: true,

@@ -3,6 +3,7 @@ import type { Declared, ResultTable } from '../base/run.ts';
 import type { Column } from '../base/schema.ts';
 import type { Describe, Show } from '../parser/statements.ts';
 import { wordFor, type CatalogEntry } from './catalog.ts';
+import { metadataOf } from './metadata.ts';
 import type { Planner } from './planner.ts';
 
 const text = (...names: readonly string[]): readonly Column[] => names.map((name) => ({ name, type: 'VARCHAR' }));
@@ -46,6 +47,11 @@ export async function showAnswer(
 export function describeAnswer(planner: Planner, statement: Describe): ResultTable {
   const entry = planner.entry(statement.name);
   const columns = columnsOf(entry);
+  const metadata = entry.kind === 'source' ? metadataOf(entry.node) : new Map<string, string>();
+  if (metadata.size > 0) {
+    const rows = columns.map(({ name, type }) => [name, type, metadata.get(name) ?? '']);
+    return { columns: text('column_name', 'column_type', 'extra'), rows };
+  }
   return { columns: text('column_name', 'column_type'), rows: columns.map((column) => [column.name, column.type]) };
 }
 

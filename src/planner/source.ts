@@ -8,11 +8,14 @@ import type { Connectors } from './catalog.ts';
 import { checkExpression } from './check.ts';
 import { newDemand, refuse } from './context.ts';
 import { keyColumns, planChanges, refuseKey } from './changes.ts';
+import { columnsOf, describedType, readMetadata } from './metadata.ts';
 import type { PlanColumn, TimeAttribute } from './plan-columns.ts';
 import type { ChangelogNode, SourceNode } from './plan-sources.ts';
-import { retention, SOURCE_OPTIONS } from './retain.ts';
+import { retention } from './retain.ts';
+import { SOURCE_OPTIONS } from './source-options.ts';
 import { parseExpression } from './source-expression.ts';
 import type { SqlService } from './sql-service.ts';
+import { timing } from './timing.ts';
 import { withoutFlinkNames } from './upsert-kafka.ts';
 
 export interface SourceHost {
@@ -33,12 +36,19 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   );
   const specs = { ...connector.options, ...SOURCE_OPTIONS };
   const values = checkOptions(options, specs, `the ${connector.name} source`, statement.name.span);
-  const declared = await physicalColumns(host.service, statement.columns);
+  const declared = await physicalColumns(
+    host.service,
+    statement.columns.filter(({ kind }) => kind !== 'metadata'),
+  );
+  const metadata = await readMetadata(connector, statement.columns, (name, type) =>
+    at(type.span, () => describedType(host.service, name, type)),
+  );
   const computedDefinitions = statement.columns.filter((column) => column.kind === 'computed');
   const primaryKey = keyColumns(statement, declared);
   const plan = connector.plan({
     name: statement.name.text,
     columns: declared,
+    metadata: metadata.declared,
     primaryKey,
     computed: computedDefinitions.map((column) => ({
       name: column.name.text,
@@ -51,12 +61,14 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   });
   const reads = identityOf(values, specs);
   const retainMs = retention(values, options, plan);
+  const clocked = timing(values, options, plan, statement.watermark?.column.span);
   for (const column of computedDefinitions) await checkComputed(host, column.expression);
   const physical =
     plan.computesColumns === true ? await generatedColumns(host.service, computedDefinitions) : plan.columns;
-  const types = await describeAll(host.service, physical, plan.computesColumns === true ? [] : computedDefinitions);
+  const given = [...physical, ...columnsOf(metadata)];
+  const types = await describeAll(host.service, given, plan.computesColumns === true ? [] : computedDefinitions);
   const proctime = statement.columns.filter((column) => column.kind === 'proctime').map((column) => column.name.text);
-  const visible = visibleColumns(statement.columns, physical, types, proctime);
+  const visible = visibleColumns(statement.columns, given, types, proctime);
   if (visible.length === 0) {
     throw new StreamsqlError('BIND', `the source ${statement.name.text} has no columns`, {
       span: statement.name.span,
@@ -70,9 +82,11 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
       plan,
       reads,
       retainMs,
+      timing: clocked,
       changes: plan.changes,
       primaryKey,
       columns: visible,
+      metadata,
       computed: computedDefinitions,
       eventTime,
     });
@@ -85,7 +99,8 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
   await host.service.declare(id, columns);
   return {
     kind: 'source', id, name: statement.name.text, connector: connector.name, columns, appendOnly: true,
-    demand: newDemand(), plan, reads, retainMs, physical,
+    demand: newDemand(), plan, reads, retainMs, timing: clocked, physical: [...physical, ...metadata.carried],
+    ...(metadata.placed.length > 0 && { placed: metadata.placed }),
     computed: plan.computesColumns === true ? [] : computedDefinitions.map((column) => ({
       name: column.name.text,
       expression: column.expression.text,
@@ -129,7 +144,7 @@ export async function physicalColumns(
   const found: Column[] = [];
   for (const column of columns) {
     if (column.kind === 'metadata') {
-      throw new StreamsqlError('UNSUPPORTED', 'METADATA columns are not supported yet', { span: column.name.span });
+      throw new StreamsqlError('UNSUPPORTED', 'METADATA columns are for sources', { span: column.name.span });
     }
     if (column.kind !== 'physical') continue;
     const [described] = await at(column.type.span, () =>

@@ -17,13 +17,13 @@ export const COMMANDS: readonly Command[] = [
     names: ['.tables', '\\dt'],
     takes: '',
     doc: 'sources, tables, views and sinks',
-    run: (shell) => shell.statement('SHOW TABLES'),
+    run: (shell) => shell.tables(),
   },
   {
     names: ['\\d'],
     takes: '[NAME]',
     doc: 'the columns of NAME, or what there is',
-    run: (shell, name) => shell.statement(name === '' ? 'SHOW TABLES' : `DESCRIBE ${name}`),
+    run: (shell, name) => (name === '' ? shell.tables() : shell.statement(`DESCRIBE ${name}`)),
   },
   {
     names: ['.schema'],

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ident } from '../base/sql.ts';
 import type { Engine, ResultTable } from '../base/run.ts';
 import { formatTable } from '../cli/format.ts';
@@ -30,7 +31,7 @@ export async function showSelect(engine: Engine, select: string, showing: Showin
     await engine.run({ signal, onEvent: (event) => event.event === 'rows' && rows(event.table) });
     return;
   }
-  const picture = new Picture(showing, () => engine.query(inOrder(changing.name, settings), settings.maxRows + 1));
+  const picture = new Picture(showing, () => engine.query(inOrder(changing.name, settings)));
   await engine.run({ signal, onEvent: (event) => event.event === 'epoch' && picture.changed() });
   await picture.end();
 }
@@ -44,11 +45,29 @@ export async function watchView(job: Job, name: string, showing: Showing): Promi
     await over;
     return stop();
   }
-  const picture = new Picture(showing, () => job.engine.query(inOrder(name, settings), settings.maxRows + 1));
+  const picture = new Picture(showing, () => job.engine.query(inOrder(name, settings)));
   const stop = job.onChange(() => picture.changed());
   picture.changed();
   await over;
   stop();
+  await picture.end();
+}
+
+/** How often a database that another process changes is asked, ms. */
+const ASK_MS = 500;
+
+/** Shows a table of a database that another process changes. */
+export async function watchHeld(
+  ask: (sql: string) => Promise<ResultTable>,
+  name: string,
+  showing: Showing,
+): Promise<void> {
+  const { settings, signal } = showing;
+  const picture = new Picture(showing, () => ask(inOrder(name, settings)));
+  while (!signal.aborted) {
+    picture.changed();
+    await sleep(ASK_MS, undefined, { signal }).catch(() => undefined);
+  }
   await picture.end();
 }
 

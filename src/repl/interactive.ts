@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 
 import type { RunSummary } from '../base/run.ts';
-import { failureText, failureOf } from '../cli/failure.ts';
+import { failureText } from '../cli/failure.ts';
 import type { Dependencies } from '../cli/dependencies.ts';
 import type { Io, Output } from '../cli/io.ts';
 import { StreamTables } from '../cli/stream-table.ts';
@@ -44,7 +44,7 @@ const open = (
   return Session.open({
     open: (options) => calls.open(options),
     ...(db !== undefined && db !== ':memory:' && { db: resolve(io.cwd, db) }),
-    cwd: io.cwd,
+    io,
     variables: flags.variable,
     listener: {
       rows: (sink, table) => out.write(rows.text(sink, table)),
@@ -70,16 +70,19 @@ async function atTerminal(
     output: process.stdout,
     env: io.env,
     failure,
-    known: () => known(session),
+    known: () => ({ ...known(session), declared: [...session.declared, ...others] }),
   });
   const session: Session = await open(db, flags, io, calls, terminal, (error) => terminal.write(failure(error)));
+  const others = await session.found().catch(() => []);
   const shell = new Shell(session, { io, out: terminal, interactive: true });
-  const dispose = io.onStop((why) => {
-    if (why === 'SIGINT') return;
+  const leave = (): void => {
     shell.left = true;
     shell.interrupt();
     terminal.close();
-  });
+  };
+  // The terminal is gone, or someone ends the process: what runs ends in good order.
+  process.once('SIGHUP', leave);
+  const dispose = io.onStop((why) => why !== 'SIGINT' && leave());
   try {
     process.stdout.write(
       `streamsql ${version()}, ${db === undefined || db === ':memory:' ? 'in memory: nothing is kept' : db}; .help for help\n`,
@@ -89,6 +92,7 @@ async function atTerminal(
     return 0;
   } finally {
     dispose();
+    process.off('SIGHUP', leave);
     await session.close();
   }
 }
@@ -114,12 +118,9 @@ async function asScript(
     await shell.script(script);
     await Promise.race([shell.settled(), stopped]);
     if (failed !== undefined) throw failed.error;
-    if (session.running?.isLive === true)
+    if (session.running?.isLive === true && session.declared.some(({ kind }) => kind === 'source'))
       io.stderr.write(`the input goes on; this took what there was. To keep it running: ${io.command} run FILE.sql\n`);
     return 0;
-  } catch (thrown) {
-    // An error of the run says more than that nothing runs any more.
-    throw failed !== undefined && failureOf(thrown).error.code === 'USAGE' ? failed.error : thrown;
   } finally {
     await session.close();
   }

@@ -1,4 +1,5 @@
 import type { Engine, Progress, ResultTable, RunEvent, RunSummary } from '../base/run.ts';
+import { AskedRun } from '../cli/asked-run.ts';
 import type { HandControl } from '../exec/run-control.ts';
 
 /** What is told of a run in the background, as it happens. */
@@ -22,6 +23,7 @@ export class Job {
   error: unknown;
   private readonly stopping = new AbortController();
   private readonly listener: JobListener;
+  private readonly asked: AskedRun;
   private readonly epochs = new Set<() => void>();
   private bounded = false;
   private begun: () => void = () => undefined;
@@ -33,6 +35,7 @@ export class Job {
     this.engine = engine;
     this.control = control;
     this.listener = listener;
+    this.asked = new AskedRun(engine, (event) => this.event(event));
   }
 
   start(): void {
@@ -70,6 +73,7 @@ export class Job {
   }
 
   private event(event: RunEvent): void {
+    this.asked.event(event);
     switch (event.event) {
       case 'start':
         this.bounded = event.bounded && event.sources.length > 0;
@@ -120,6 +124,7 @@ export class Job {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.over;
+    await this.asked.close();
     await this.engine.close();
   }
 }

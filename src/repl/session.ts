@@ -1,10 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamsqlError } from '../base/errors.ts';
-import type { Declared, Engine, OpenOptions, OperatorDelta, ResultTable } from '../base/run.ts';
+import type { Declared, Engine, OpenOptions, OperatorDelta, ReadPart, ResultTable } from '../base/run.ts';
+import type { Io } from '../cli/io.ts';
+import { ask, namedDatabase } from '../cli/results-database.ts';
+import { statusOf } from '../exec/claim.ts';
+import { reading } from '../exec/reading.ts';
 import { HandControl } from '../exec/run-control.ts';
+import { RunningEngine } from '../server/client.ts';
 import { Job, type JobListener } from './job.ts';
 import { SessionScript, type Taken } from './session-script.ts';
 
@@ -12,7 +17,7 @@ export interface SessionOptions {
   readonly open: (options: OpenOptions) => Promise<Engine>;
   /** The path of the results database; in memory where absent: nothing is kept then. */
   readonly db?: string | undefined;
-  readonly cwd: string;
+  readonly io: Io;
   readonly variables: Readonly<Record<string, string>>;
   readonly listener: JobListener;
 }
@@ -38,6 +43,7 @@ export class Session {
   /** Dropped since the run began: what has such a name now is another. */
   private readonly dropped = new Set<string>();
   private isStale = false;
+  private isOurs = false;
 
   private constructor(options: SessionOptions, planner: Engine) {
     this.options = options;
@@ -50,11 +56,13 @@ export class Session {
 
   /** Goes on with what an earlier session on the same database declared. */
   static async open(options: SessionOptions): Promise<Session> {
-    const { open, cwd, variables } = options;
+    const { open, variables } = options;
+    const { cwd } = options.io;
     const session = new Session(options, await open({ cwd, variables }));
     const known = session.script.statements.filter(({ kind }) => kind !== 'change' && kind !== 'insert');
     for (const { text } of known) await session.planner.sql(text, 'session');
-    session.isStale = session.script.statements.some(({ runs }) => runs);
+    // What ran to its end is there to be asked.
+    session.isStale = statusOf(session.state) !== 'finished' && session.script.statements.some(({ runs }) => runs);
     return session;
   }
 
@@ -77,6 +85,7 @@ export class Session {
 
   /** Takes a CREATE, a DROP or a SET, and answers SHOW, DESCRIBE and EXPLAIN. */
   async declare(statement: Taken): Promise<readonly ResultTable[]> {
+    if (statement.kind.startsWith('create')) await this.claim();
     const before = this.declared.length;
     const answers = await this.planner.sql(statement.text, '<input>');
     if (statement.kind === 'drop') {
@@ -100,7 +109,7 @@ export class Session {
     try {
       if (job?.isLive === true) await job.engine.sql(statement.text, '<input>');
       // The input has ended: as a file that gains a statement, all of it runs again.
-      else if (job?.state === 'finished') this.isStale = true;
+      else if (job === undefined || job.state === 'finished') this.isStale = true;
       else throw this.noRun();
     } catch (error) {
       this.script.undo();
@@ -121,8 +130,11 @@ export class Session {
     await this.begin();
   }
 
-  private async begin(fresh = false): Promise<void> {
-    const { open, db, cwd, variables, listener } = this.options;
+  private async begin(): Promise<void> {
+    const { open, db, variables, listener } = this.options;
+    const { cwd } = this.options.io;
+    // What ran to its end runs again from the beginning.
+    const fresh = this.job === undefined ? statusOf(this.state) === 'finished' : this.job.state === 'finished';
     await this.job?.stop();
     const rebuild = [...this.dropped].filter((name) => this.script.statements.some((each) => each.name === name));
     this.dropped.clear();
@@ -149,15 +161,57 @@ export class Session {
     return this.planner.reading(text);
   }
 
-  /** The rows of a SELECT over the results, as they are after the last epoch. */
-  async query(sql: string, atLeast: number): Promise<ResultTable> {
+  /** The first rows, as many as are asked for at least, of a SELECT over the results as they are after the last epoch. */
+  async query(sql: string, atLeast: number, signal?: AbortSignal): Promise<ResultTable> {
     await this.apply();
-    return (this.job?.engine ?? this.planner).query(sql, atLeast);
+    const { db, io } = this.options;
+    const options = { cwd: io.cwd, ...(signal !== undefined && { signal }) };
+    if (this.job !== undefined) return headOf(this.job.engine.read(sql, options), atLeast);
+    if (db === undefined || !existsSync(db)) return headOf(this.planner.read(sql, options), atLeast);
+    return ask(namedDatabase(db, io), {
+      running: (engine) => headOf(engine.read(sql, options), atLeast),
+      atRest: (connection) => headOf(reading(connection, sql), atLeast),
+    });
+  }
+
+  /** Whether another process runs on the database just now. */
+  async isHeld(): Promise<boolean> {
+    const { db } = this.options;
+    return this.job === undefined && db !== undefined && (await RunningEngine.at(db)) !== undefined;
+  }
+
+  /** What the database holds beside what is declared here. */
+  async found(): Promise<readonly Declared[]> {
+    const { db } = this.options;
+    if (db === undefined || !existsSync(db)) return [];
+    const own = new Set(this.declared.map(({ name }) => name.toLowerCase()));
+    const { rows } = await this.query(FOUND, Infinity);
+    const names = new Map<string, { readonly name: string; readonly type: string }[]>();
+    for (const [name, column, type] of rows.map((row) => row.map(String))) {
+      if (name === undefined || own.has(name.toLowerCase())) continue;
+      names.set(name, [...(names.get(name) ?? []), { name: column ?? '', type: type ?? '' }]);
+    }
+    return [...names].map(([name, columns]) => ({ name, kind: 'table', columns, sources: [] }));
+  }
+
+  /** The results of a run of a file are that run's: a session changes only what a session made. Throws STATE or LOCKED. */
+  private async claim(): Promise<void> {
+    const { db } = this.options;
+    if (this.isOurs || db === undefined || this.script.statements.length > 0) return;
+    if (existsSync(db)) {
+      if (await this.isHeld())
+        throw new StreamsqlError('LOCKED', `a run holds ${db}: here it can only be asked`, { hint: ELSEWHERE });
+      const { rows } = await this.query(`SELECT 1 FROM duckdb_schemas() WHERE schema_name = '_streamsql' LIMIT 1`, 1);
+      if (rows.length > 0)
+        throw new StreamsqlError('STATE', `${db} holds the results of a run of a file: here it can only be asked`, { hint: ELSEWHERE }); // prettier-ignore
+    }
+    this.isOurs = true;
   }
 
   /** An engine of its own with what a SELECT over a source needs, which is not part of what the session keeps. */
   async beside(select: string): Promise<Engine> {
-    const { open, cwd, variables } = this.options;
+    const { open, variables } = this.options;
+    const { cwd } = this.options.io;
     const needed = neededFor(select, this.script.statements);
     const engine = await open({ cwd, variables });
     for (const { text } of needed) await engine.sql(text, 'session');
@@ -203,11 +257,12 @@ export class Session {
     return found.sources;
   }
 
-  /** One epoch by hand; everything stands still before and after it. */
-  async step(): Promise<readonly OperatorDelta[]> {
+  /** One epoch by hand, of what comes next; everything stands still before and after it. */
+  async step(signal: AbortSignal): Promise<readonly OperatorDelta[]> {
     await this.apply();
     if (this.job?.isLive !== true) throw this.noRun();
     this.pausedAll = true;
+    signal.addEventListener('abort', () => this.control.giveUp(), { once: true });
     return this.control.stepOnce();
   }
 
@@ -224,6 +279,24 @@ export class Session {
     await this.planner.close();
     if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+const ELSEWHERE = 'declare it in a session on another database, or add it to the file';
+
+/** The columns of all that is in the database. */
+const FOUND = `SELECT table_name, column_name, data_type FROM duckdb_columns()
+  WHERE NOT internal AND schema_name = 'main' AND database_name = current_database() ORDER BY table_name, column_index`;
+
+/** The rows of the first statement, as far as they are wanted. */
+async function headOf(parts: AsyncIterable<ReadPart>, atLeast: number): Promise<ResultTable> {
+  let columns: ResultTable['columns'] = [];
+  const rows: ResultTable['rows'][number][] = [];
+  for await (const part of parts) {
+    if ('columns' in part) ({ columns } = part);
+    else if ('rows' in part) for (const row of part.rows) rows.push(row);
+    if (rows.length >= atLeast) break;
+  }
+  return { columns, rows };
 }
 
 /** Where a session on a database keeps what it has declared. */

@@ -7,12 +7,12 @@ import { formatTable } from '../cli/format.ts';
 import type { Io, Output } from '../cli/io.ts';
 import { counted } from '../cli/units.ts';
 import { findCommand } from './commands.ts';
-import { headText, showSelect, watchView, type Showing } from './continuous.ts';
+import { headText, showSelect, watchHeld, watchView, type Showing } from './continuous.ts';
 import { jobsTable } from './jobs-table.ts';
 import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
 import { defaultSettings, formatOf, type ShellSettings } from './shell-settings.ts';
-import { splitStatements } from './split.ts';
+import { isBlank, splitStatements } from './split.ts';
 
 export interface ShellOptions {
   readonly io: Pick<Io, 'cwd' | 'env' | 'now' | 'command'>;
@@ -49,7 +49,7 @@ export class Shell {
   async command(line: string): Promise<void> {
     const [word = '', ...rest] = line.trim().split(/\s+/);
     const argument = line.trim().slice(word.length).trim().replace(/;$/, '');
-    await this.timed(() => findCommand(word).run(this, argument, rest));
+    await findCommand(word).run(this, argument, rest);
   }
 
   /** A statement without its semicolon. Throws with the text that the error points into. */
@@ -62,7 +62,8 @@ export class Shell {
     let buffer = '';
     for (const line of text.split('\n')) {
       if (this.left) return;
-      if (buffer.trim() === '' && /^\s*[.\\]\w/.test(line)) {
+      if (isBlank(buffer) && /^\s*[.\\]\w/.test(line)) {
+        buffer = '';
         await this.command(line);
         continue;
       }
@@ -146,21 +147,23 @@ export class Shell {
   async snapshot(sql: string, origin: (offset: number) => number = (offset) => offset): Promise<void> {
     if (!this.options.interactive) await this.settled();
     const isCut = this.options.interactive && this.settings.output === undefined;
-    try {
-      const table = await this.session.query(sql, isCut ? this.settings.maxRows + 1 : Infinity);
-      this.print(table, isCut);
-    } catch (error) {
-      if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
-      const span = { start: origin(error.span.start), end: origin(error.span.end) };
-      throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
-    }
+    const rows = isCut ? this.settings.maxRows + 1 : Infinity;
+    await this.interruptible(async (signal) => {
+      try {
+        this.print(await this.session.query(sql, rows, signal), isCut);
+      } catch (error) {
+        if (signal.aborted) return this.said('interrupted');
+        if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
+        const span = { start: origin(error.span.start), end: origin(error.span.end) };
+        throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+      }
+    });
   }
 
   /** `.watch NAME`: rows of a source as they come, or a view as it changes. */
   async watch(name: string): Promise<void> {
     const found = this.session.declared.find((each) => each.name.toLowerCase() === name.toLowerCase());
-    if (found === undefined)
-      throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
+    if (found === undefined) return this.watchOther(name);
     if (found.kind === 'sink')
       throw new StreamsqlError('USAGE', `${found.name} is a sink: there is nothing to see of it here`);
     if (found.kind === 'source' || found.kind === 'view')
@@ -171,12 +174,35 @@ export class Shell {
     await this.shown((showing) => watchView(job, found.name, showing));
   }
 
+  /** What is in the database and was not declared here: it changes where another process runs on it. */
+  private async watchOther(name: string): Promise<void> {
+    const { session } = this;
+    const other = (await session.found()).find((each) => each.name.toLowerCase() === name.toLowerCase());
+    if (other === undefined)
+      throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
+    if (!(await session.isHeld())) return this.snapshot(`SELECT * FROM "${other.name.replaceAll('"', '""')}"`);
+    if (this.settings.mode === 'changelog')
+      throw new StreamsqlError('UNSUPPORTED', 'the changes of a run in another process are not to be had', { hint: '.mode table shows it in place' }); // prettier-ignore
+    await this.shown((showing) =>
+      watchHeld((sql) => session.query(sql, this.settings.maxRows + 1, showing.signal), other.name, showing),
+    );
+  }
+
+  /** `.tables` */
+  async tables(): Promise<void> {
+    const all = [...this.session.declared, ...(await this.session.found())];
+    const columns = ['name', 'kind'].map((name) => ({ name, type: 'VARCHAR' }));
+    this.print({ columns, rows: all.map(({ name, kind }) => [name, kind]) });
+  }
+
   /** `.step`: one epoch by hand, and what each operator gave in it. */
   async step(): Promise<void> {
-    const deltas = await this.session.step();
-    if (deltas.length === 0) return this.said('nothing came to make an epoch of; all stands still, RESUME goes on');
-    this.write(deltas.map((delta) => this.deltaText(delta)).join('\n'));
-    this.said('all stands still: .step again, or RESUME');
+    await this.interruptible(async (signal) => {
+      const deltas = await this.session.step(signal);
+      if (deltas.length === 0) return this.said('no epoch: nothing came; all stands still, RESUME goes on');
+      this.write(deltas.map((delta) => this.deltaText(delta)).join('\n'));
+      this.said('all stands still: .step again, or RESUME');
+    });
   }
 
   private deltaText({ operator, title, rows, table }: OperatorDelta): string {
@@ -202,7 +228,7 @@ export class Shell {
   async settled(): Promise<void> {
     await this.session.apply();
     const job = this.session.running;
-    if (job === undefined || !job.isLive) return;
+    if (job === undefined) return;
     await this.interruptible(async (signal) => {
       await new Promise<void>((done) => {
         const check = (): void => {
@@ -213,6 +239,7 @@ export class Shell {
         check();
       });
     });
+    if (job.state === 'failed') throw job.error;
   }
 
   private shown(show: (showing: Showing) => Promise<void>): Promise<void> {

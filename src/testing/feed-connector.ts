@@ -32,7 +32,8 @@ export function standIn(
     ...connector,
     plan: (declaration) => {
       const plan = connector.plan(declaration);
-      if (isFed(feeding, declaration.name, connector.name)) return { ...plan, bounded: feeding.ends };
+      if (isFed(feeding, declaration.name, connector.name))
+        return { ...plan, bounded: feeding.ends, times: 'scripted' };
       if (plan.bounded || !feeding.ends) return plan;
       throw new StreamsqlError('UNSUPPORTED', `the source ${declaration.name} never ends, and the case says END`, {
         span: declaration.span,
@@ -47,6 +48,7 @@ function changesOf(name: unknown): SourcePlan['changes'] {
   return format === undefined ? undefined : { format, keyed: true };
 }
 
+/** Partitions are named as `FeedReader` names them. */
 const FEED: SourceConnector = {
   name: 'feed',
   doc: 'rows that a test feeds',
@@ -57,6 +59,14 @@ const FEED: SourceConnector = {
       default: 'json',
       doc: 'what its records are: rows (json), or changes of rows',
     },
+  },
+  metadata: {
+    partition: {
+      types: ['INTEGER', 'BIGINT'],
+      doc: 'the number of the partition',
+      value: { kind: 'partition', of: (name) => Number(name.slice(name.lastIndexOf('-') + 1)) },
+    },
+    offset: { types: ['BIGINT'], doc: 'its number in the partition', value: { kind: 'offset' } },
   },
   plan: ({ columns, options }) => ({
     columns,

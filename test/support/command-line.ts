@@ -61,6 +61,10 @@ export async function commandLine(args: readonly string[], around: Surroundings 
     at: (ms: number) => void (now = ms),
   };
   const nothing = (): Promise<never> => Promise.reject(new Error('not in this test'));
+  // oxlint-disable-next-line require-yield
+  const nobody = async function* (): AsyncGenerator<never> {
+    await nothing();
+  };
   const code = await main(args, io, {
     open: (options) => {
       opened = options;
@@ -72,6 +76,8 @@ export async function commandLine(args: readonly string[], around: Surroundings 
           return Promise.resolve(SUMMARY);
         },
         query: nothing,
+        read: nobody,
+        status: nothing,
         explain: nothing,
         reading: nothing,
         declared: [],

@@ -3,9 +3,11 @@ import { gzipSync } from 'node:zlib';
 export interface BatchRecord {
   /** From the batch's base offset; its place in the list where absent. */
   readonly delta?: number;
-  readonly key?: string | null;
-  readonly value: string | null;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly key?: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  readonly headers?: Readonly<Record<string, string>> | readonly (readonly [string | Buffer, string | Buffer | null])[];
+  /** After the batch's base, ms. */
+  readonly time?: number;
 }
 
 export interface BatchShape {
@@ -19,6 +21,10 @@ export interface BatchShape {
   readonly control?: boolean;
   readonly producerId?: bigint;
   readonly magic?: number;
+  /** The time that the records' own count from, ms. */
+  readonly baseTime?: number;
+  /** The time at which the broker took the batch, which is then that of its records, ms. */
+  readonly appendTime?: number;
 }
 
 /** The bytes of one record batch of format 2, its checksum left 0. https://kafka.apache.org/documentation/#recordbatch */
@@ -30,8 +36,13 @@ export function recordBatch(shape: BatchShape): Buffer {
   head.writeBigInt64BE(BigInt(base), 0);
   head.writeInt32BE(49 + body.length, 8);
   head.writeInt8(magic, 16);
-  head.writeInt16BE(codec | (transactional ? 0x10 : 0) | (control ? 0x20 : 0), 21);
+  head.writeInt16BE(
+    codec | (shape.appendTime === undefined ? 0 : 0x08) | (transactional ? 0x10 : 0) | (control ? 0x20 : 0),
+    21,
+  );
   head.writeInt32BE(shape.lastDelta ?? records.at(-1)?.delta ?? records.length - 1, 23);
+  head.writeBigInt64BE(BigInt(shape.baseTime ?? 0), 27);
+  head.writeBigInt64BE(BigInt(shape.appendTime ?? shape.baseTime ?? 0), 35);
   head.writeBigInt64BE(producerId, 43);
   head.writeInt32BE(records.length, 57);
   return Buffer.concat([head, body]);
@@ -43,11 +54,13 @@ export function controlBatch(base: number, producerId: bigint, type: 'abort' | '
   return recordBatch({ base, records: [{ key, value: '\0' }], control: true, transactional: true, producerId });
 }
 
-function record({ delta, key = null, value, headers = {} }: BatchRecord, index: number): Buffer {
-  const entries = Object.entries(headers);
+function record({ delta, key = null, value, headers = {}, time }: BatchRecord, index: number): Buffer {
+  const entries = Array.isArray(headers)
+    ? (headers as [string | Buffer, string | Buffer | null][])
+    : Object.entries(headers as Record<string, string>);
   const body = Buffer.concat([
     Buffer.from([0]),
-    varint(1_000_000 + index),
+    varint(time ?? 1_000_000 + index),
     varint(delta ?? index),
     bytes(key),
     bytes(value),
@@ -57,14 +70,16 @@ function record({ delta, key = null, value, headers = {} }: BatchRecord, index: 
   return Buffer.concat([varint(body.length), body]);
 }
 
-function bytes(text: string | null): Buffer {
-  return text === null ? varint(-1) : Buffer.concat([varint(Buffer.byteLength(text)), Buffer.from(text)]);
+function bytes(text: string | Buffer | null): Buffer {
+  if (text === null) return varint(-1);
+  const found = Buffer.from(text);
+  return Buffer.concat([varint(found.length), found]);
 }
 
 /** Zigzag, seven bits a byte, the least first. */
 function varint(value: number): Buffer {
   const out: number[] = [];
-  let rest = (value << 1) ^ (value >> 31);
-  for (rest >>>= 0; rest >= 0x80; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
-  return Buffer.from([...out, rest]);
+  let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
+  for (; rest >= 0x80n; rest >>= 7n) out.push(Number(rest & 0x7fn) | 0x80);
+  return Buffer.from([...out, Number(rest)]);
 }

@@ -5,6 +5,7 @@ import { followReader } from './follow/follow-reader.ts';
 import { followSettings } from './follow/settings.ts';
 import { findFiles } from './glob.ts';
 import { knownPaths, listFiles, type ListedFile } from './listed-files.ts';
+import { FILE_METADATA } from './metadata.ts';
 import { FILE_OPTIONS, fileSettings } from './options.ts';
 import { parquetReader } from './parquet-reader.ts';
 import { Window } from './partition.ts';
@@ -17,6 +18,7 @@ export const fileSource: SourceConnector = {
   name: 'file',
   doc: 'files of JSON lines, CSV or Parquet, read once from start to end, or followed',
   options: FILE_OPTIONS,
+  metadata: FILE_METADATA,
   plan: (declaration) => planFile(declaration, LONGEST_RECORD),
 };
 

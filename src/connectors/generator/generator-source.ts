@@ -25,6 +25,7 @@ export const generatorSource: SourceConnector = {
     },
     start: { type: 'integer', min: 0, default: 0, doc: 'The first n.' },
   },
+  metadata: { offset: { types: ['BIGINT'], doc: 'the number n of the row', value: { kind: 'offset' } } },
   plan(declaration) {
     checkColumns(declaration);
     const { rows, rate, start } = declaration.options;
@@ -45,6 +46,7 @@ export const generatorSource: SourceConnector = {
       computesColumns: true,
       bounded: sequence.to !== undefined,
       strict: false,
+      times: 'made up',
       nothingToRetain: 'a generator makes the same rows again whenever it is read',
       open: (context) => readSequence(sequence, context),
     };

@@ -3,6 +3,8 @@ import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
 import { parseAddresses, type Address } from './address.ts';
+import { LineFront } from './line-front.ts';
+import { KAFKA_METADATA } from './metadata.ts';
 import { KafkaReader, type KafkaSettings } from './reader.ts';
 import { rawLayout, type Layout } from './record-batch.ts';
 
@@ -70,6 +72,7 @@ export const kafkaSource: SourceConnector = {
   name: 'kafka',
   doc: 'Records of a Kafka topic, by partition; unbounded unless bounded = true.',
   options: OPTIONS,
+  metadata: KAFKA_METADATA,
   plan(declaration: SourceDeclaration): SourcePlan {
     const { columns, options } = declaration;
     const settings = readSettings(declaration);
@@ -92,7 +95,7 @@ function readSettings(declaration: SourceDeclaration): KafkaSettings {
   return {
     brokers: readBrokers(declaration),
     topic,
-    layout: readLayout(declaration),
+    layout: { ...readLayout(declaration), front: LineFront.of(declaration.metadata ?? []) },
     start: options['start'] === 'latest' ? 'latest' : 'earliest',
     bounded: options['bounded'] === true,
     groupId: group === undefined ? `streamsql-${stem}` : String(group),

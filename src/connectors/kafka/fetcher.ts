@@ -118,6 +118,7 @@ export class Fetcher {
       fetched.push([log, part]);
       if (part.error !== 0) continue;
       log.lastStable = part.lastStable;
+      log.answers++;
       const next = nextOffset(response.bytes, part.start, part.end);
       if (next !== undefined) log.fetchOffset = Math.max(log.fetchOffset, next);
       log.incoming = part.end - part.start;

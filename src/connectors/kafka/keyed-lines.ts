@@ -16,18 +16,22 @@ export interface KeyedLayout {
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 const LF = 10;
+const SPACE = 32;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** Appends one record; a null key or value is undefined. */
+/** Appends one record; a null key or value is undefined. `members`: `{"a":1,`, what its line has in front besides. */
 export function addKeyed(
   key: Buffer | undefined,
   value: Buffer | undefined,
   offset: number,
   log: PartitionLog,
   layout: KeyedLayout,
+  members?: Buffer,
 ): void {
   const keyText = layout.key.kind === 'unread' ? undefined : keyJson(key, layout.key);
   if (keyText === INVALID) return log.reject(offset, value ?? null, 'the key is not valid UTF-8');
-  const front = keyText === undefined ? '' : `"${CHANGE_KEYS.key}":${keyText}`;
+  const before = members === undefined ? [] : [members.toString('utf8', 1, members.length - 1)];
+  const front = [...before, ...(keyText === undefined ? [] : [`"${CHANGE_KEYS.key}":${keyText}`])].join(',');
   if (value === undefined) {
     const comma = front === '' ? '' : ',';
     return append(log, offset, [Buffer.from(`{${front}${comma}"${CHANGE_KEYS.deleted}":true}`)]);
@@ -36,7 +40,7 @@ export function addKeyed(
   if (isBlank(value, 0, value.length)) return log.reject(offset, value, 'blank value');
   const body = oneLine(value);
   if (typeof body === 'string') return log.reject(offset, value, `malformed JSON: ${body}`);
-  const open = body.findIndex((byte) => byte > 32);
+  const open = body.findIndex((byte) => byte !== SPACE && (byte < 9 || byte > 13));
   // What is no object is left for the decoder to refuse.
   if (body[open] !== OPEN || front === '') return append(log, offset, [body]);
   const rest = body.subarray(open + 1);
@@ -53,8 +57,10 @@ function append(log: PartitionLog, offset: number, parts: readonly Buffer[]): vo
   segment.push(offset, at + 1);
 }
 
-/** The value without line feeds; the parser's message where it is no JSON. */
-function oneLine(value: Buffer): Buffer | string {
+/** The value without line feeds, and without a byte order mark; the parser's message where it is no JSON. */
+function oneLine(marked: Buffer): Buffer | string {
+  const isMarked = marked.length > 3 && marked.subarray(0, 3).equals(BYTE_ORDER_MARK);
+  const value = isMarked ? marked.subarray(3) : marked;
   if (!value.includes(LF)) return value;
   const copy = Buffer.from(value);
   return joinLines(copy, 0, copy.length) ?? copy;

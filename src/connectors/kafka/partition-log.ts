@@ -44,6 +44,8 @@ export class PartitionLog implements PartitionState {
   position: number;
   /** The end that read_committed sees (the last stable offset), as last heard of. */
   lastStable: number | undefined;
+  /** Answers of the broker about it, each with its end then. */
+  answers = 0;
   /** It cannot be read on. */
   failed = false;
   private readonly segments: Segment[] = [];

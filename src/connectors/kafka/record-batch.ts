@@ -1,14 +1,17 @@
 import { gunzipSync } from 'node:zlib';
 import { StreamsqlError } from '../../base/errors.ts';
+import { addFronted } from './fronted-lines.ts';
 import { addKeyed, type KeyedLayout } from './keyed-lines.ts';
+import type { LineFront } from './line-front.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { isBlank, joinLines, TEXT_GROWTH, writeText } from './value.ts';
 
-/** How a record becomes a line of JSON: its value as it stands, as the text of one column, or with its key. */
-export type Layout =
+/** How a record becomes a line of JSON: its value as it stands, as the text of one column, or with its key; `front` has metadata. */
+export type Layout = (
   | { readonly format: 'json' }
   | { readonly format: 'raw'; readonly prefix: Buffer; readonly suffix: Buffer }
-  | KeyedLayout;
+  | KeyedLayout
+) & { readonly front?: LineFront | undefined };
 
 /** The layout of `format = 'raw'`: each value is the text of this column. */
 export function rawLayout(column: string): Layout {
@@ -81,6 +84,7 @@ function readBatch(
   }
   if (transactional && log.aborted.has(buffer.readBigInt64BE(at + PRODUCER_ID))) return;
   const count = buffer.readInt32BE(at + COUNT);
+  layout.front?.begin(buffer, at);
   if (codec === 0) return readRecords(buffer, at + RECORDS, end, base, count, log, layout);
   if (codec !== 1) throw unreadable(log, base, codec);
   const records = unzip(buffer.subarray(at + RECORDS, end), log, base);
@@ -108,14 +112,15 @@ function readRecords(
   const stop = log.stop ?? Infinity;
   const json = layout.format === 'json';
   const keyed = layout.format === 'keyed';
-  const segment = json ? log.room(end - start + count, count) : undefined;
+  const { front } = layout;
+  const segment = json && front === undefined ? log.room(end - start + count, count) : undefined;
   let p = start;
   let v: number;
   let s: number;
   let b: number;
   for (let i = 0; i < count && p < end; i++) {
     while (buffer[p++]! >= 0x80); // length
-    p++; // attributes
+    const timeAt = ++p; // after the attributes
     while (buffer[p++]! >= 0x80); // timestamp delta
     for (v = s = 0; (b = buffer[p++]!) >= 0x80; s += 7) v |= (b & 0x7f) << s;
     v |= b << s;
@@ -131,7 +136,10 @@ function readRecords(
     const valueEnd = length > 0 ? p + length : p;
     if (valueEnd > end) throw corrupt(log, offset);
     if (offset >= from && offset < stop) {
-      if (keyed) {
+      if (front !== undefined) {
+        const parts = { timeAt, keyAt, keyLength: key, valueAt: p, valueLength: length, end };
+        addFronted(buffer, parts, offset, log, layout, front);
+      } else if (keyed) {
         const keyBytes = key < 0 ? undefined : buffer.subarray(keyAt, keyAt + key);
         addKeyed(keyBytes, length < 0 ? undefined : buffer.subarray(p, valueEnd), offset, log, layout);
       } else if (length < 0) log.reject(offset, null, 'null value');

@@ -48,6 +48,9 @@ export const nexmarkSource: SourceConnector = {
   name: 'nexmark',
   doc: 'The people, auctions and bids of the Nexmark benchmark, made up as they are read and always the same.',
   options,
+  metadata: {
+    offset: { types: ['BIGINT'], doc: "the row's number among those of its table, from 0", value: { kind: 'offset' } },
+  },
   plan(declaration) {
     const kind = kindOf(declaration);
     const events = numberOf(declaration.options, 'events');
@@ -63,6 +66,7 @@ export const nexmarkSource: SourceConnector = {
       columns: columns.map(({ name, type }) => ({ name, type })),
       bounded: events !== undefined,
       strict: false,
+      times: 'made up',
       nothingToRetain: 'nexmark makes the same events again whenever it is read',
       open: (context) => readSequence(sequence, context),
     };

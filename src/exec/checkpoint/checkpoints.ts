@@ -61,6 +61,11 @@ export class Checkpoints {
     return this.writing === undefined && performance.now() - this.takenAt >= this.host.intervalMs;
   }
 
+  /** What the last one holds, by operator. */
+  get held(): readonly OperatorState[] {
+    return this.last?.operators ?? [];
+  }
+
   /** Pins the state. Resolves when the stream may go on; `settled` tells when all is on disk. */
   async take(standing: Standing, operators: () => Promise<readonly OperatorSnapshot[]>): Promise<void> {
     await this.settled();

@@ -57,6 +57,8 @@ export interface PartitionStateSaved {
   readonly greatest: string | null;
   /** Where the reader stood when the partition was first seen. */
   readonly initial: number;
+  /** The engine's clock in the last epoch that brought something of it, microseconds, as text. */
+  readonly active?: string;
 }
 
 export interface SourceState {
@@ -64,6 +66,8 @@ export interface SourceState {
   readonly fingerprint: string;
   /** The watermark that was announced last, microseconds, as text. */
   readonly watermark: string | null;
+  /** The engine's clock when it was last looked at what is idle, microseconds, as text. */
+  readonly decided?: string;
   readonly rows: number;
   readonly late: number;
   readonly deadLetters: number;
@@ -94,6 +98,8 @@ export interface RetainedRange {
 /** The raw records that are kept of a source, by partition: all that was read from one position on up to another. */
 export interface RetainedSource {
   readonly source: string;
+  /** Of metadata that the lines have in front; absent where there are none. */
+  readonly members?: readonly string[];
   /** `ordinal`: of the chunk that ended at `to`. `dialect`: of records of CSV. */
   readonly partitions: readonly (RetainedRange & {
     readonly ordinal: number | null;

@@ -1,15 +1,15 @@
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Chunk } from '../../base/connector.ts';
 import { HIDDEN } from '../../base/schema.ts';
-import { ident, sql, type Sql } from '../../base/sql.ts';
+import { ident, join, sql, type Sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { openScratch } from '../scratch.ts';
 import { examine } from './exact.ts';
-import { blocksOf, byRow, segmentsOf, stretchOf } from './layout.ts';
+import { blocksOf, identityByRow, placedByRow, segmentsOf, stretchOf } from './layout.ts';
 import type { DeadLetter, Decoded, DecodePlan, Segment, Stretch } from './plan.ts';
 import { batchesOf, type Batch } from './read.ts';
 import { payloadText } from './records.ts';
-import { decodeSelect } from './select.ts';
+import { decodeSelect, physicalRows, rowsSelect } from './select.ts';
 
 /**
  * Bytes to a delta table: makes `table` (replacing one of that name) with a row for each record of `chunks`, in order,
@@ -31,14 +31,14 @@ export async function decode(
 
   const scratch = openScratch();
   try {
-    const examined = await examine(connection, plan, chunks, scratch);
+    const examined = await examine(connection, plan, chunks, scratch, clock);
     const dead = [...rejected, ...examined.dead].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
     if (plan.strict && dead.length > 0) throw refusal(plan, dead);
     const segments = segmentsOf(chunks, examined.dropped);
-    const rows = await fill(connection, plan, table, decodeSelect(plan, examined.batches, clock, false), segments);
+    const rows = await fill(connection, plan, table, { batches: examined.batches, clock, guarded: false }, segments);
     if (rows !== rowsOf(segments))
       throw new StreamsqlError('INTERNAL', `source ${plan.source}: ${rows} rows of ${rowsOf(segments)} good records`);
-    const { times } = await timesOf(connection, plan, table, segments);
+    const { times } = await timesOf(connection, plan, table, segments, clock);
     await examined.close();
     return { rows, segments, times, dead };
   } finally {
@@ -56,13 +56,20 @@ async function attempt(
 ): Promise<Omit<Decoded, 'dead'> | undefined> {
   const segments = segmentsOf(input.chunks, []);
   try {
-    const rows = await fill(connection, plan, table, decodeSelect(plan, batches, input.clock, true), segments);
+    const rows = await fill(connection, plan, table, { batches, clock: input.clock, guarded: true }, segments);
     if (rows !== input.expected) return undefined;
   } catch {
     return undefined; // The exact path says what it was, or fails in the same way.
   }
-  const { times, bad } = await timesOf(connection, plan, table, segments);
+  const { times, bad } = await timesOf(connection, plan, table, segments, input.clock);
   return bad ? undefined : { rows: input.expected, segments, times };
+}
+
+interface Filling {
+  readonly batches: readonly Batch[];
+  readonly clock: bigint;
+  /** As `decodeSelect` has it. */
+  readonly guarded: boolean;
 }
 
 /** Makes the table; the number of its rows. */
@@ -70,20 +77,24 @@ async function fill(
   connection: DuckConnection,
   plan: DecodePlan,
   table: Sql,
-  select: Sql,
+  { batches, clock, guarded }: Filling,
   segments: readonly Segment[],
 ): Promise<number> {
-  if (!plan.identity) return create(connection, sql`CREATE OR REPLACE TABLE ${table} AS ${select}`);
+  const whole = (): Sql => decodeSelect(plan, batches, clock, guarded);
+  if (!plan.identity && plan.placed === undefined)
+    return create(connection, sql`CREATE OR REPLACE TABLE ${table} AS ${whole()}`);
   // A row's number is only to be had from a table: row_number() would read the files on one thread.
   // Sources decode at the same time, over one connection.
   const plain = ident(`$decoded ${plan.source}`);
-  const rows = await create(connection, sql`CREATE OR REPLACE TEMP TABLE ${plain} AS ${select}`);
+  // What is computed may be computed from where a record stands.
+  const first = plan.placed === undefined ? whole() : physicalRows(plan, batches, guarded);
+  const rows = await create(connection, sql`CREATE OR REPLACE TEMP TABLE ${plain} AS ${first}`);
   if (rows === rowsOf(segments)) {
-    const partition = byRow(segments, (segment) => sql`${segment.partition}`);
-    const offset = byRow(segments, (segment) => sql`rowid + ${segment.firstOffset - segment.firstRow}`);
-    await connection.run(
-      sql`CREATE OR REPLACE TABLE ${table} AS SELECT *, CAST(${partition} AS INTEGER) AS ${ident(HIDDEN.partition)}, CAST(${offset} AS BIGINT) AS ${ident(HIDDEN.offset)} FROM ${plain}`,
-    );
+    const identity = plan.identity ? identityByRow(segments) : [];
+    const names = plan.identity ? [HIDDEN.partition, HIDDEN.offset] : [];
+    const numbered = sql`SELECT ${join([sql`*`, ...placedByRow(plan.placed ?? [], segments), ...identity])} FROM ${plain}`;
+    const select = plan.placed === undefined ? numbered : rowsSelect(plan, sql`(${numbered})`, clock, guarded, names);
+    await connection.run(sql`CREATE OR REPLACE TABLE ${table} AS ${select}`);
   }
   await connection.run(sql`DROP TABLE ${plain}`);
   return rows;
@@ -94,12 +105,13 @@ async function create(connection: DuckConnection, statement: Sql): Promise<numbe
   return Number(count?.['Count'] ?? 0);
 }
 
-/** Least and greatest event time by stretch; `bad` where one is NULL or infinite. */
+/** Least and greatest event time by stretch; `bad` where one is NULL, infinite, or too far beyond the clock. */
 async function timesOf(
   connection: DuckConnection,
   plan: DecodePlan,
   table: Sql,
   segments: readonly Segment[],
+  clock: bigint,
 ): Promise<{ readonly times: readonly Stretch[]; readonly bad: boolean }> {
   if (plan.eventTime === undefined || segments.length === 0) return { times: [], bad: false };
   const time = ident(plan.eventTime);
@@ -121,6 +133,7 @@ async function timesOf(
     // epoch_us of an infinite time is NULL.
     if (typeof lo !== 'bigint' || typeof hi !== 'bigint' || (n !== timed && plan.changes === undefined))
       return { times: [], bad: true };
+    if (plan.maxFuture !== undefined && hi > clock + plan.maxFuture) return { times: [], bad: true };
     times.push({ partition: blocks[block]?.partition ?? 0, firstRow: row, rows, min: lo, max: hi });
     row += rows;
   }

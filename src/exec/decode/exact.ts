@@ -1,16 +1,17 @@
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Chunk, ScratchPool } from '../../base/connector.ts';
-import { ident, sql } from '../../base/sql.ts';
+import { ident, join, sql, type Sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { shorten } from './json-scan.ts';
-import type { DeadLetter, DecodePlan } from './plan.ts';
-import { envelopeType, mergeBatches, reading, type Batch } from './read.ts';
+import { placedByRow, segmentsOf } from './layout.ts';
+import type { DeadLetter, DecodePlan, Segment } from './plan.ts';
+import { envelopeType, membersOf, mergeBatches, reading, type Batch } from './read.ts';
 import { csvRecords } from './records-csv.ts';
 import { jsonRecords } from './records-json.ts';
 import { queryRecords } from './records-query.ts';
 import type { Records } from './records.ts';
 import { BLAMED } from './blame.ts';
-import { VERDICT, verdictSelect } from './select.ts';
+import { judgedRows, VERDICT, verdictSelect } from './select.ts';
 import { parseType } from './type.ts';
 
 /** What is left of the chunks once each record has had its verdict. */
@@ -30,12 +31,14 @@ export async function examine(
   plan: DecodePlan,
   chunks: readonly Chunk[],
   scratch: ScratchPool,
+  clock: bigint,
 ): Promise<Examined & { close(): Promise<void> }> {
   const queries: { close(): Promise<void> }[] = [];
   const records: Records[] = [];
+  const members = membersOf(plan).map(({ name }) => name);
   for (const [index, chunk] of chunks.entries()) {
     const { body } = chunk;
-    if (body.kind === 'json') records.push(await jsonRecords(connection, chunk, body, scratch));
+    if (body.kind === 'json') records.push(await jsonRecords(connection, chunk, body, scratch, members));
     else if (body.kind === 'csv') records.push(await csvRecords(chunk, body, scratch));
     else {
       const query = await queryRecords(connection, chunk, body, `${plan.source} ${index}`);
@@ -43,8 +46,8 @@ export async function examine(
       records.push(query);
     }
   }
-  await judge(connection, plan, chunks, records);
-  const dropped = records.map(({ rejected }) => [...rejected.keys()].sort((a, b) => a - b));
+  await judge(connection, plan, chunks, records, clock);
+  const dropped = droppedOf(records);
   const dead: DeadLetter[] = [];
   for (const [c, ordinals] of dropped.entries()) {
     const described = (await records[c]?.describe(ordinals)) ?? [];
@@ -63,6 +66,22 @@ export async function examine(
   };
 }
 
+const droppedOf = (records: readonly Records[]): readonly (readonly number[])[] =>
+  records.map(({ rejected }) => [...rejected.keys()].sort((a, b) => a - b));
+
+/** The relation of the rows with the columns placed: only rows of a table have numbers. */
+async function placedRows(
+  connection: DuckConnection,
+  plan: DecodePlan,
+  rows: Sql,
+  segments: readonly Segment[],
+): Promise<Sql> {
+  if (plan.placed === undefined) return sql`(${rows})`;
+  const table = ident(`$judged ${plan.source}`);
+  await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${rows}`);
+  return sql`(SELECT *, ${join(placedByRow(plan.placed, segments))} FROM ${table})`;
+}
+
 async function batchesLeft(records: readonly Records[]): Promise<readonly Batch[]> {
   const batches = await Promise.all(records.map((each) => each.batch()));
   return mergeBatches(batches.filter((batch) => batch !== undefined));
@@ -73,8 +92,12 @@ async function judge(
   plan: DecodePlan,
   chunks: readonly Chunk[],
   records: readonly Records[],
+  clock: bigint,
 ): Promise<void> {
-  const columns = plan.columns.map(({ name, type }) => ({ name, type: parseType(type) }));
+  const columns = plan.columns.map(({ name, type, member }) => ({
+    name: member?.name ?? name,
+    type: parseType(member?.reads ?? type),
+  }));
   const envelope = plan.changes?.envelope;
   if (envelope !== undefined) columns.push({ name: envelope, type: envelopeType(plan) });
   const table = ident(`$verdicts ${plan.source}`);
@@ -83,7 +106,13 @@ async function judge(
     const batches = await batchesLeft(records);
     if (batches.length === 0) return;
     try {
-      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, batches, watched)}`);
+      const judged = await placedRows(
+        connection,
+        plan,
+        judgedRows(plan, batches, watched),
+        segmentsOf(chunks, droppedOf(records)),
+      );
+      await connection.run(sql`CREATE OR REPLACE TEMP TABLE ${table} AS ${verdictSelect(plan, judged, clock)}`);
     } catch (error) {
       const found = records.map((each) => each.examine(columns));
       if (found.includes(true)) continue;
@@ -142,6 +171,8 @@ function exactColumns(plan: DecodePlan): ReadonlySet<string> {
 
 function reasonOf(plan: DecodePlan, verdict: number, text: unknown): string {
   if (verdict === VERDICT.problem) return String(text);
+  if (verdict === VERDICT.future)
+    return `the event time${plan.changes === undefined ? ` ${plan.eventTime ?? ''}` : ''} is more than ${(plan.maxFuture ?? 0n) / 1_000_000n} seconds beyond the clock`;
   if (verdict === VERDICT.eventTime) return `the event time ${plan.eventTime ?? ''} is NULL or infinite`;
   const physical = plan.columns[verdict - 1];
   if (physical !== undefined && String(text).startsWith(BLAMED)) return String(text).slice(BLAMED.length);

@@ -1,6 +1,7 @@
 import type { Chunk } from '../../base/connector.ts';
-import { raw, sql, type Sql } from '../../base/sql.ts';
-import { STRETCH_ROWS, type Segment } from './plan.ts';
+import { HIDDEN } from '../../base/schema.ts';
+import { ident, raw, sql, type Sql } from '../../base/sql.ts';
+import { STRETCH_ROWS, type Placed, type Segment } from './plan.ts';
 
 /** Where the chunks' records land in the table, less the dropped ones (ordinals within a chunk, ascending). */
 export function segmentsOf(chunks: readonly Chunk[], dropped: readonly (readonly number[])[]): readonly Segment[] {
@@ -80,4 +81,30 @@ export function byRow<T extends { readonly firstRow: number }>(parts: readonly T
   const middle = parts.length >> 1;
   const [left, right] = [byRow(parts.slice(0, middle), of), byRow(parts.slice(middle), of)];
   return sql`CASE WHEN rowid < ${parts[middle]?.firstRow ?? 0} THEN ${left} ELSE ${right} END`;
+}
+
+const offsetByRow = (segments: readonly Segment[]): Sql =>
+  byRow(segments, (segment) => sql`rowid + ${segment.firstOffset - segment.firstRow}`);
+
+/** `$p` and `$o` of the rows of a table of which these are the segments. */
+export const identityByRow = (segments: readonly Segment[]): readonly Sql[] => [
+  sql`CAST(${byRow(blocksOf(segments), (block) => sql`${block.partition}`)} AS INTEGER) AS ${ident(HIDDEN.partition)}`,
+  sql`CAST(${offsetByRow(segments)} AS BIGINT) AS ${ident(HIDDEN.offset)}`,
+];
+
+/** The columns placed, likewise. */
+export function placedByRow(placed: readonly Placed[], segments: readonly Segment[]): readonly Sql[] {
+  const blocks = blocksOf(segments);
+  return placed.map(({ name, type, value }) => {
+    const found = value === 'offset' ? offsetByRow(segments) : byPartition(blocks, value);
+    return sql`CAST(${found} AS ${raw(type)}) AS ${ident(name)}`;
+  });
+}
+
+/** A constant where it is the same in all partitions: a topic. */
+function byPartition(blocks: readonly Block[], value: (partition: number) => string | number): Sql {
+  const values = new Map(blocks.map(({ partition }) => [partition, value(partition)]));
+  const [only, ...others] = new Set(values.values());
+  if (only !== undefined && others.length === 0) return sql`${only}`;
+  return byRow(blocks, ({ partition }) => sql`${values.get(partition) ?? null}`);
 }

@@ -1,4 +1,4 @@
-import type { Column } from '../../base/schema.ts';
+import type { RecordColumn } from '../../base/metadata.ts';
 import type { Sql } from '../../base/sql.ts';
 
 /** What one source's records become. */
@@ -8,8 +8,10 @@ export interface DecodePlan {
   /** A record that does not decode throws DATA instead of becoming a dead letter. */
   readonly strict: boolean;
   /** The physical columns, in order, with DuckDB types. */
-  readonly columns: readonly Column[];
-  /** Evaluated over the physical columns only. */
+  readonly columns: readonly RecordColumn[];
+  /** Columns that follow from where a record stands. */
+  readonly placed?: readonly Placed[];
+  /** Evaluated over the physical columns and those placed. */
   readonly computed: readonly {
     readonly name: string;
     readonly expression: Sql;
@@ -21,10 +23,19 @@ export interface DecodePlan {
   readonly proctime: readonly string[];
   /** The watermark's column (physical or computed, TIMESTAMP or TIMESTAMPTZ): NULL or infinite makes a dead letter. */
   readonly eventTime: string | undefined;
+  /** How far beyond the clock an event time may be, microseconds; undefined: any way. */
+  readonly maxFuture?: bigint | undefined;
   /** Set where records are changes. */
   readonly changes?: ChangeRecords | undefined;
   /** Whether to add `$p INTEGER` and `$o BIGINT`, the record's partition and offset. */
   readonly identity: boolean;
+}
+
+/** A column of the offset, or of something that all records of a partition have, by its index. */
+export interface Placed {
+  readonly name: string;
+  readonly type: string;
+  readonly value: 'offset' | ((partition: number) => string | number);
 }
 
 /** Records that are changes of rows: not each has an event time, and what makes one bad is more than its types. */
@@ -35,7 +46,7 @@ export interface ChangeRecords {
   readonly problem: Sql;
 }
 
-/** What became of the chunks. The table's columns are the physical, the computed, the proctime ones, then the identity. */
+/** What became of the chunks. The table's columns are the physical, the computed, the proctime ones, those placed, then the identity. */
 export interface Decoded {
   /** Rows in the table: rowids `0 .. rows - 1`, in the order of the chunks. */
   readonly rows: number;

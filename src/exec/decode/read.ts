@@ -1,4 +1,5 @@
 import type { Chunk, CsvDialect } from '../../base/connector.ts';
+import type { LineMember } from '../../base/metadata.ts';
 import type { Column } from '../../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../../base/sql.ts';
 import { fromJson, fromText, isTimestamp, lostDigits, readType, type Caster } from './convert.ts';
@@ -96,8 +97,9 @@ export function reading(plan: DecodePlan, batch: Batch): BatchReading {
 }
 
 function readJson(plan: DecodePlan, batch: Batch & { kind: 'json' }): BatchReading {
-  const columns = plan.columns.map(({ name, type: text }): Reading => {
+  const columns = plan.columns.map(({ name, type: text, member }): Reading => {
     const type = parseType(text);
+    if (member !== undefined) return readMember(name, type, member);
     const column = ident(name);
     return {
       name,
@@ -108,27 +110,44 @@ function readJson(plan: DecodePlan, batch: Batch & { kind: 'json' }): BatchReadi
       lostDigits: lostDigits(column, type),
     };
   });
-  const wanted = columns.map(({ name, type }) => sql`${name}: ${readType(type)}`);
+  const own = columns.filter((_, i) => plan.columns[i]?.member === undefined);
+  const wanted = own.map(({ name, type }) => sql`${name}: ${readType(type)}`);
+  const members = membersOf(plan);
+  wanted.push(...members.map(({ name, reads }) => sql`${name}: ${reads}`));
   const envelope = plan.changes?.envelope;
   if (envelope !== undefined) wanted.push(sql`${envelope}: ${readType(envelopeType(plan))}`);
   if (wanted.length === 0) wanted.push(sql`${NOTHING}: 'VARCHAR'`);
   const size = batch.longest > JSON_LIMIT ? sql`, maximum_object_size = ${batch.longest + 1024}` : raw('');
   const from = sql`read_json([${literals(batch.paths)}], format = 'newline_delimited', records = true, columns = {${join(wanted)}}${size})`;
-  return { columns, from: envelope === undefined ? from : opened(envelope, columns, from) };
+  return { columns, from: envelope === undefined ? from : opened(envelope, own, members, from) };
+}
+
+/** The members that the connector wrote into the lines; several columns may be of one. */
+export function membersOf({ columns }: Pick<DecodePlan, 'columns'>): readonly LineMember[] {
+  const members = new Map(columns.flatMap(({ member }) => (member === undefined ? [] : [[member.name, member]])));
+  return [...members.values()];
+}
+
+function readMember(name: string, type: TypeTree, member: LineMember): Reading {
+  const column = ident(member.name);
+  const found = member.value(column, type.text);
+  const value = (cast: Caster): Sql => (cast === 'CAST' ? found : sql`TRY(${found})`);
+  return { name, type, raw: column, value, scalar: type.kind === 'scalar', lostDigits: undefined };
 }
 
 /** Each column from the record itself or from inside its envelope. */
-function opened(envelope: string, columns: readonly Reading[], from: Sql): Sql {
+function opened(envelope: string, columns: readonly Reading[], members: readonly LineMember[], from: Sql): Sql {
   const values = columns.map(({ name }) => {
     const own = name.startsWith('$') ? ident(name) : sql`coalesce(${ident(name)}, ${ident(envelope, name)})`;
     return sql`${own} AS ${ident(name)}`;
   });
+  values.push(...members.map(({ name }) => ident(name)));
   return sql`(SELECT ${join(values)} FROM ${from})`;
 }
 
 /** The type of the object that the columns may stand in; what the connector adds stands outside. */
 export function envelopeType(plan: DecodePlan): TypeTree {
-  const inside = plan.columns.filter(({ name }) => !name.startsWith('$'));
+  const inside = plan.columns.filter(({ name, member }) => !name.startsWith('$') && member === undefined);
   return parseType(`STRUCT(${inside.map(({ name, type }) => `${ident(name).text} ${type}`).join(', ')})`);
 }
 

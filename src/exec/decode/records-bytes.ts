@@ -93,10 +93,14 @@ export class ByteRecords {
     return between.length === 1 || (between.length === 2 && between[0] === 13);
   }
 
-  describe(ordinals: readonly number[]): Promise<readonly { readonly payload: string; readonly offset: number }[]> {
+  /** `own`: what the record itself says. */
+  describe(
+    ordinals: readonly number[],
+    own: (bytes: Buffer) => Buffer = (bytes) => bytes,
+  ): Promise<readonly { readonly payload: string; readonly offset: number }[]> {
     return Promise.resolve(
       ordinals.map((i) => ({
-        payload: payloadText(this.slice(i)),
+        payload: payloadText(own(this.slice(i))),
         offset: this.byteOffset === undefined ? offsetOf(this.chunk, i) : this.byteOffset + (this.starts[i] ?? 0),
       })),
     );

@@ -4,6 +4,7 @@ import type { Chunk, ScratchPool } from '../../base/connector.ts';
 import { sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
 import { misfit, quoteNumbers, scanJson } from './json-scan.ts';
+import { withoutFront } from './line-front.ts';
 import { ByteRecords } from './records-bytes.ts';
 import type { Records } from './records.ts';
 import type { Batch } from './read.ts';
@@ -12,12 +13,16 @@ import type { StructField } from './type.ts';
 const LF = 10;
 const OPEN = 123;
 
-/** Opens a chunk of JSON lines for examination: what is no JSON object is out from the start. */
+/**
+ * Opens a chunk of JSON lines for examination: what is no JSON object is out from the start. `members`: that the connector wrote
+ * in front.
+ */
 export async function jsonRecords(
   connection: DuckConnection,
   chunk: Chunk,
   body: Chunk['body'] & { kind: 'json' },
   scratch: ScratchPool,
+  members: readonly string[],
 ): Promise<Records> {
   const bytes = await readFile(body.path);
   const lines = linesOf(bytes);
@@ -28,7 +33,7 @@ export async function jsonRecords(
   await rejectMalformed(connection, records, scratch);
   for (const i of records.left())
     if (records.bytes[records.starts[i] ?? 0] !== OPEN) records.reject(i, 'not a JSON object');
-  return new JsonRecords(records, lines.marked ? undefined : body.path, scratch);
+  return new JsonRecords(records, lines.marked ? undefined : body.path, scratch, members);
 }
 
 /**
@@ -92,9 +97,11 @@ class JsonRecords implements Records {
   /** The chunk's own file, where it may be read as it stands. */
   private readonly path: string | undefined;
   private readonly scratch: ScratchPool;
+  private readonly members: readonly string[];
 
-  constructor(records: ByteRecords, path: string | undefined, scratch: ScratchPool) {
+  constructor(records: ByteRecords, path: string | undefined, scratch: ScratchPool, members: readonly string[]) {
     this.records = records;
+    this.members = members;
     this.path = path;
     this.scratch = scratch;
   }
@@ -128,6 +135,6 @@ class JsonRecords implements Records {
   }
 
   describe(ordinals: readonly number[]): ReturnType<Records['describe']> {
-    return this.records.describe(ordinals);
+    return this.records.describe(ordinals, (line) => withoutFront(line, this.members));
   }
 }

@@ -123,7 +123,7 @@ export class AggregateOperator implements Operator {
     if (this.sql.merges && this.global) await this.addGlobal(rows, false);
     await this.write(
       this.node.appendOnly
-        ? sql`${this.onClose ? this.closing(undefined) : this.given(this.state.name)} LIMIT 0`
+        ? sql`${this.onClose ? this.closing(undefined) : this.firsts(this.state.name)} LIMIT 0`
         : sql`${this.allGroups()}${this.global ? sql`` : sql` LIMIT 0`}`,
     );
     this.produced = this.global;
@@ -243,10 +243,10 @@ export class AggregateOperator implements Operator {
       sql`CREATE OR REPLACE TABLE ${this.touched} AS SELECT p.* FROM (${this.epochGroups(rows, late)}) AS p ANTI JOIN ${this.state.name} AS s ON ${this.sql.sameGroup('p', 's')}`,
     );
     await this.state.append(sql`SELECT * FROM ${this.touched}`);
-    await this.write(this.given(this.touched));
+    await this.write(this.firsts(this.touched));
   }
 
-  private given(groups: Sql): Sql {
+  private firsts(groups: Sql): Sql {
     return this.sql.closedOutput(this.sql.fromMerged(groups), this.node.demand.identity);
   }
 
@@ -336,6 +336,11 @@ export class AggregateOperator implements Operator {
 
   delta(): Sql {
     return this.node.appendOnly ? this.output : this.signed;
+  }
+
+  /** What it gave in an epoch, to be looked at: its delta, or, where nobody reads that, the touched groups as they are now. */
+  given(): Sql {
+    return this.node.appendOnly || !this.readSigned ? this.output : this.signed;
   }
 
   /** Of a live node, the touched groups as they are now: its columns, the group's key, and whether it is there, `$keep`. */

@@ -49,6 +49,7 @@ export class SourceOperator implements Operator {
   async open(): Promise<void> {
     const columns = [
       ...this.node.physical,
+      ...(this.node.placed ?? []),
       ...this.node.computed,
       ...this.node.proctime.map((name) => ({ name, type: 'TIMESTAMP' })),
     ];

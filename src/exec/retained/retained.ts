@@ -2,6 +2,7 @@ import { join as joinPath } from 'node:path';
 import type { SourceNode } from '../../planner/plan-sources.ts';
 import type { DuckConnection } from '../duck.ts';
 import type { RetainedSource } from '../checkpoint/manifest.ts';
+import { lineMembers } from './members.ts';
 import { RETAINED, SourceKeeper, type Cut, type KeeperHost } from './source-keeper.ts';
 
 export interface RetainedHost extends Pick<KeeperHost, 'folder' | 'disk'> {
@@ -27,13 +28,13 @@ export class Retained {
   /** Undefined where no source retains anything. `known`: what the run that goes on has kept. */
   static async open(
     { folder, disk, connect }: RetainedHost,
-    sources: readonly Pick<SourceNode, 'name' | 'retainMs'>[],
+    sources: readonly (Pick<SourceNode, 'name' | 'retainMs'> & Partial<Pick<SourceNode, 'physical'>>)[],
     known: readonly RetainedSource[],
   ): Promise<Retained | undefined> {
     if (sources.every(({ retainMs }) => retainMs === undefined)) return undefined;
     const host = { folder, disk, connection: await connect() };
-    const keepers = sources.flatMap(({ name, retainMs }) =>
-      retainMs === undefined ? [] : [new SourceKeeper(host, name, retainMs, known.find(({ source }) => source === name))],
+    const keepers = sources.flatMap(({ name, retainMs, physical = [] }) =>
+      retainMs === undefined ? [] : [new SourceKeeper(host, name, retainMs, lineMembers({ physical }), known.find(({ source }) => source === name))],
     ); // prettier-ignore
     await host.disk.makeFolder(joinPath(host.folder, RETAINED));
     await host.disk.syncFolder(host.folder);

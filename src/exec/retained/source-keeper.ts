@@ -4,6 +4,7 @@ import type { Disk } from '../checkpoint/disk.ts';
 import { fileStem } from '../checkpoint/file-stem.ts';
 import type { RetainedFile, RetainedSource } from '../checkpoint/manifest.ts';
 import type { DuckConnection } from '../duck.ts';
+import { hasMembers } from './members.ts';
 import { mergedFile, toMerge } from './merge.ts';
 import { Pile } from './pile.ts';
 import { Window } from './raw-lines.ts';
@@ -46,6 +47,7 @@ export class SourceKeeper {
   readonly unnamed = new Set<string>();
   private readonly host: KeeperHost;
   private readonly retainMs: number;
+  private readonly members: readonly string[];
   private readonly partitions = new Map<string, Partition>();
   /** As the last manifest has them. */
   private named: readonly RetainedFile[];
@@ -56,10 +58,19 @@ export class SourceKeeper {
   private writing: Promise<void> = Promise.resolve();
   private readonly damaged = new Set<string>();
 
-  constructor(host: KeeperHost, source: string, retainMs: number, known: RetainedSource | undefined) {
+  /** `members`: of metadata in the lines. What is known of lines that have others is given up. */
+  constructor(
+    host: KeeperHost,
+    source: string,
+    retainMs: number,
+    members: readonly string[],
+    before: RetainedSource | undefined,
+  ) {
     this.host = host;
     this.source = source;
     this.retainMs = retainMs;
+    this.members = members;
+    const known = before !== undefined && hasMembers(before, members) ? before : undefined;
     this.named = known?.files ?? [];
     for (const partition of known?.partitions ?? []) this.partitions.set(partition.name, partition);
   }
@@ -98,6 +109,7 @@ export class SourceKeeper {
     for (const { name, to } of old.flatMap((file) => file.partitions)) floors.set(name, to);
     return {
       source: this.source,
+      ...(this.members.length > 0 && { members: this.members }),
       partitions: partitions.map((each) => ({
         ...each,
         from: Math.max(each.from, floors.get(each.name) ?? each.from),

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { open } from '../src/engine.ts';
+import { listCheckpoints, readManifest } from '../src/exec/checkpoint/read-manifest.ts';
+import { TimedReader, type Timeline } from './support/timed-reader.ts';
+
+/**
+ * Sources advance together: what a replay from the start keeps is what live reading keeps, and an epoch or two of rows that were read
+ * ahead; and it drops nothing that the delay allows.
+ */
+interface Subject {
+  readonly sources: Readonly<Record<string, { readonly timeline: Timeline; readonly bounded?: boolean }>>;
+  readonly sql: string;
+}
+
+const MAX_BATCH = 100;
+const HOUR = 3600;
+const START = 1_700_000_000;
+
+/** From `from`, `count` times, `every` seconds apart. */
+const times = (from: number, count: number, every: number): readonly number[] =>
+  Array.from({ length: count }, (_, i) => START + from + i * every);
+
+/** The most rows that the operators kept between two epochs, the rows of the view and how many came late. */
+async function peak({ sources, sql }: Subject, how: 'live' | 'replay' | 'in no order'): Promise<{ most: number; rows: number; late: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'streamsql-together-'));
+  const state = join(folder, 'state');
+  const world = how === 'live' ? { until: START, pace: 300 } : { until: Infinity, pace: 0 };
+  const engine = await open(
+    { db: join(folder, 'results.duckdb'), state, maxBatchRows: MAX_BATCH, batchIntervalMs: 0, checkpointIntervalMs: 0, threads: 1 },
+    {
+      pollAll: how === 'in no order',
+      now: () => 1000 * Math.min(world.until, START + 24 * HOUR),
+      openReader: ({ name }) => new TimedReader(name, sources[name]?.timeline ?? [], world),
+    },
+  ); // prettier-ignore
+  let most = 0;
+  const look = (): void => {
+    const [newest] = listCheckpoints(state);
+    const { manifest } = newest === undefined ? {} : readManifest(state, newest);
+    const kept = (manifest?.operators ?? []).flatMap(({ tables }) => tables.map(({ rows }) => rows));
+    most = Math.max(most, kept.reduce((sum, rows) => sum + rows, 0)); // prettier-ignore
+  };
+  try {
+    for (const [name, { bounded }] of Object.entries(sources)) {
+      const from = bounded === true ? `connector = 'file', path = '${name}.json'` : `connector = 'kafka', brokers = '127.0.0.1:1', topic = '${name}'`; // prettier-ignore
+      await engine.sql(`CREATE SOURCE ${name} (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (${from});`);
+    }
+    await engine.sql(`CREATE MATERIALIZED VIEW answer AS ${sql};`);
+    const summary = await engine.run({ onEvent: ({ event }) => event === 'checkpoint' && look() });
+    return { most, rows: summary.views[0]?.rows ?? 0, late: summary.late };
+  } finally {
+    await engine.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+} // prettier-ignore
+
+const SELF = "SELECT a.k AS a, b.k AS b FROM s a JOIN s b ON a.ts BETWEEN b.ts - INTERVAL '3 minutes' AND b.ts AND a.k <> b.k"; // prettier-ignore
+const JOIN = "SELECT a.k AS a, b.k AS b FROM a JOIN b ON a.ts BETWEEN b.ts - INTERVAL '60 seconds' AND b.ts";
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  'four partitions, skewed by hours': {
+    sql: SELF,
+    sources: { s: { timeline: [0, 1, 2, 3].map((hour) => times(hour * HOUR, 360, 30)) } },
+  },
+  'two sources, one ten times as dense': {
+    sql: JOIN,
+    sources: { a: { timeline: [times(0, 2000, 1)] }, b: { timeline: [times(0, 600, 10)] } },
+  },
+  'two sources, one with a start that is hours ahead': {
+    sql: JOIN,
+    sources: { a: { timeline: [times(0, 600, 30)] }, b: { timeline: [times(4 * HOUR, 600, 30)] } },
+  },
+  'one that ends and one that does not': {
+    sql: JOIN,
+    sources: { a: { timeline: [times(0, 600, 30)], bounded: true }, b: { timeline: [times(2 * HOUR, 600, 30)] } },
+  },
+};
+
+describe('the state of a replay', () => {
+  it.each(Object.entries(SUBJECTS))('%s', async (name, subject) => {
+    const live = await peak(subject, 'live');
+    const replay = await peak(subject, 'replay');
+    if (process.env['STREAMSQL_SHOW'] !== undefined)
+      console.log(name, { live, replay, unordered: await peak(subject, 'in no order') });
+    expect([live.late, replay.late, replay.rows]).toEqual([0, 0, live.rows]);
+    // While an epoch runs the next one is read.
+    expect(replay.most).toBeLessThanOrEqual(live.most + 2 * MAX_BATCH);
+  }, 60_000); // prettier-ignore
+});
