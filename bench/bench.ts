@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { CASES, LATENCY, MEMORY } from './cases.ts';
 import { runChild } from './child.ts';
 import { CHECKPOINTS, checkpointCosts, stateCosts } from './checkpoints.ts';
+import { CODECS, codecRates } from './codecs.ts';
 import { compare, type Method } from './compare.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -77,11 +78,14 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   }
   const onKafka = cases.filter((each) => each.input === 'kafka');
   const withLatency = isWanted(LATENCY) && (!options.quick || options.only.length > 0);
+  const withCodecs = isWanted(CODECS) && (!options.quick || options.only.length > 0);
   const metadata = options.quick && options.only.length === 0 ? [] : METADATA_CASES.filter(isWanted);
-  if (onKafka.length === 0 && !withLatency && metadata.length === 0) return;
+  if (onKafka.length === 0 && !withLatency && !withCodecs && metadata.length === 0) return;
   const obstacle = BenchBroker.obstacle();
   if (obstacle !== undefined) {
-    const names = [...onKafka.map((each) => each.name), ...metadata, ...(withLatency ? [LATENCY] : [])];
+    const names = [...onKafka.map((each) => each.name), ...metadata];
+    if (withCodecs) names.push(CODECS);
+    if (withLatency) names.push(LATENCY);
     for (const name of names) yield { name, targets: [], skipped: obstacle };
     return;
   }
@@ -89,12 +93,14 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   try {
     const topic = `bids-${events}`;
     const batchInput = fileOf(events, 'ndjson');
-    if (metadata.length > 0) await makeFiles(events, ['ndjson']);
-    if (onKafka.length > 0 || metadata.length > 0) await broker.load(batchInput.path, topic, PARTITIONS);
+    const isLoaded = withCodecs || metadata.length > 0;
+    if (isLoaded) await makeFiles(events, ['ndjson']);
+    if (onKafka.length > 0 || isLoaded) await broker.load(batchInput.path, topic, PARTITIONS);
     for (const each of onKafka) {
       const input: Input = { kind: 'kafka', address: broker.address, topic };
       yield await attempt(each.name, () => compare({ ...each, input, batchInput }, method));
     }
+    if (withCodecs) yield* await codecRates(broker, topic, batchInput, PARTITIONS, method);
     if (metadata.length > 0) yield* metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
     if (withLatency) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
   } finally {
@@ -104,9 +110,8 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    console.log(
-      [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, ...METADATA_CASES, LATENCY].join('\n'),
-    );
+    const cases = [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, CODECS, ...METADATA_CASES];
+    console.log([...cases, LATENCY].join('\n'));
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;

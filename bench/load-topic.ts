@@ -1,17 +1,24 @@
 // Loads the lines of a file into a Kafka topic, one record a line, line i into partition i mod PARTITIONS:
-//   node bench/load-topic.ts FILE ADDRESS TOPIC PARTITIONS [--gzip]
+//   node bench/load-topic.ts FILE ADDRESS TOPIC PARTITIONS [--codec none|gzip|snappy|lz4|zstd]
 // The topic is made; one that is there already is refused, so that a benchmark never reads more than it thinks.
 import { createReadStream } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Admin, Producer } from '@platformatic/kafka';
+import { Admin, allowedCompressionsAlgorithms, Producer } from '@platformatic/kafka';
 
 const RECORDS_A_BATCH = 1000;
 
-const { values, positionals } = parseArgs({ options: { gzip: { type: 'boolean' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({ options: { codec: { type: 'string' } }, allowPositionals: true });
+const compression = allowedCompressionsAlgorithms.find((name) => name === (values.codec ?? 'none'));
 const [file, address, topic, partitionsText] = positionals;
 const partitions = Number(partitionsText);
-if (file === undefined || address === undefined || topic === undefined || !(partitions >= 1)) {
-  console.error('usage: node bench/load-topic.ts FILE ADDRESS TOPIC PARTITIONS [--gzip]');
+if (
+  file === undefined ||
+  address === undefined ||
+  topic === undefined ||
+  compression === undefined ||
+  !(partitions >= 1)
+) {
+  console.error('usage: node bench/load-topic.ts FILE ADDRESS TOPIC PARTITIONS [--codec none|gzip|snappy|lz4|zstd]');
   process.exit(2);
 }
 
@@ -33,7 +40,7 @@ async function flush(partition: number): Promise<void> {
   const messages = (batches[partition] ?? []).map((value) => ({ topic: topic ?? '', partition, value }));
   batches[partition] = [];
   if (messages.length === 0) return;
-  const sent = producer.send({ messages, acks: 1, compression: values.gzip === true ? 'gzip' : 'none' });
+  const sent = producer.send({ messages, acks: 1, compression: compression ?? 'none' });
   pending.add(sent);
   void sent.finally(() => pending.delete(sent));
   if (pending.size >= partitions) await Promise.race(pending);

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `usage: npm run bench [-- OPTIONS]
 
-  --quick            300,000 bids, 20,000 events of Nexmark, one pair of runs, neither memory nor latency: a minute or so
+  --quick            300,000 bids, 20,000 events of Nexmark, one pair of runs, neither memory, codecs nor latency: a minute or so
   --only NAME        only the cases whose names begin so; may be repeated (--list shows them)
   --list             name the cases and end
   --events N         bids; 5,000,000 (memory: a fifth and twice as many)

@@ -31,9 +31,9 @@ export class BenchBroker {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Loads a file's lines, uncompressed, into a new topic. */
-  async load(path: string, topic: string, partitions: number): Promise<void> {
-    await runChild('load-topic.ts', [path, this.address, topic, String(partitions)]);
+  /** Loads a file's lines into a new topic. */
+  async load(path: string, topic: string, partitions: number, codec = 'none'): Promise<void> {
+    await runChild('load-topic.ts', [path, this.address, topic, String(partitions), '--codec', codec]);
   }
 }
 

@@ -52,8 +52,21 @@ export function brokerStatus(dir = HOME): BrokerStatus {
 /** Names and values of the broker's own settings, beside those that it always has. */
 export type BrokerSettings = Readonly<Record<string, string>>;
 
+/** Where a broker stands among others, and what it listens on beside the plain port. */
+export interface BrokerPlace {
+  /** By name, which is also the protocol: SSL, SASL_SSL, SASL_PLAINTEXT. */
+  readonly listeners?: Readonly<Record<string, number>>;
+  /** Of a cluster: its own number, and where the controllers of all of them listen. */
+  readonly member?: { readonly id: number; readonly cluster: string; readonly controllerPorts: readonly number[] };
+}
+
 /** Starts the broker of a folder, detached, and waits until it answers. `port` 0 picks a free one. Its address. */
-export async function startBroker(dir = HOME, port?: number, settings: BrokerSettings = {}): Promise<string> {
+export async function startBroker(
+  dir = HOME,
+  port?: number,
+  settings: BrokerSettings = {},
+  place: BrokerPlace = {},
+): Promise<string> {
   const obstacle = brokerObstacle();
   if (obstacle !== undefined) throw new BrokerError(obstacle);
   const running = brokerStatus(dir);
@@ -61,9 +74,10 @@ export async function startBroker(dir = HOME, port?: number, settings: BrokerSet
   await fetchJars();
   const root = resolve(dir);
   mkdirSync(root, { recursive: true });
-  const address = await configure(root, port ?? 9092, settings);
+  const address = await configure(root, port ?? 9092, settings, place);
   const log = openSync(join(root, 'broker.log'), 'a');
-  const child = spawn('java', [...JVM, '-cp', join(libs(), '*'), 'kafka.Kafka', properties(root)], {
+  const jvm = place.member === undefined ? JVM : SMALL_JVM;
+  const child = spawn('java', [...jvm, '-cp', join(libs(), '*'), 'kafka.Kafka', properties(root)], {
     detached: true,
     stdio: ['ignore', log, log],
     cwd: root,
@@ -97,12 +111,12 @@ export async function stopBroker(dir = HOME, signal: 'SIGTERM' | 'SIGKILL' = 'SI
   return true;
 }
 
-const JVM = [
-  '-Xms128m',
-  '-Xmx512m',
-  '-Djava.net.preferIPv4Stack=true',
-  '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-];
+const QUIET = ['-Djava.net.preferIPv4Stack=true', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'];
+const JVM = ['-Xms128m', '-Xmx512m', ...QUIET];
+/** For what is to start quickly and not to run fast. */
+const BRIEF = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+/** Several brokers on one machine. */
+const SMALL_JVM = ['-Xms64m', '-Xmx256m', ...BRIEF, ...QUIET];
 
 const libs = (): string => join(HOME, 'libs');
 const properties = (dir: string): string => join(resolve(dir), 'server.properties');
@@ -132,7 +146,12 @@ async function fetchJars(): Promise<void> {
 }
 
 /** Writes server.properties and formats the folder where that is still to be done. */
-async function configure(root: string, wanted: number, settings: BrokerSettings): Promise<string> {
+async function configure(
+  root: string,
+  wanted: number,
+  settings: BrokerSettings,
+  { listeners = {}, member }: BrokerPlace,
+): Promise<string> {
   const formatted = existsSync(join(root, 'data', 'meta.properties'));
   const port = wanted === 0 ? await freePort() : wanted;
   if (!(await isFree(port))) {
@@ -140,47 +159,62 @@ async function configure(root: string, wanted: number, settings: BrokerSettings)
   }
   // The controller's port is part of what the formatted folder remembers.
   const kept = formatted ? readProperty(root, 'streamsql.controller.port') : undefined;
-  const controllerPort = kept === undefined ? await freePort() : Number(kept);
+  const own = member?.controllerPorts[member.id - 1];
+  const controllerPort = own ?? (kept === undefined ? await freePort() : Number(kept));
   if (!(await isFree(controllerPort))) throw new BrokerError(`the controller's port ${controllerPort} is taken`);
   const more = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-  writeFileSync(properties(root), serverProperties(root, port, controllerPort) + more.join(''));
+  const base = serverProperties(root, { PLAINTEXT: port, ...listeners, CONTROLLER: controllerPort }, member);
+  writeFileSync(properties(root), base + more.join(''));
   if (!formatted) {
     const java = (...args: string[]): ReturnType<typeof run> =>
-      run('java', ['-cp', join(libs(), '*'), 'kafka.tools.StorageTool', ...args], root);
-    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
-      .toString('base64url')
-      .replace(/^-/, 'A');
-    const output = await java('format', '--standalone', '-t', id, '-c', properties(root));
+      run('java', [...BRIEF, '-cp', join(libs(), '*'), 'kafka.tools.StorageTool', ...args], root);
+    const kind = member === undefined ? ['--standalone'] : [];
+    const output = await java('format', ...kind, '-t', member?.cluster ?? clusterId(), '-c', properties(root));
     if (output !== undefined) throw new BrokerError(`the folder ${root} could not be formatted:\n${output}`);
   }
   return `127.0.0.1:${port}`;
 }
 
-function serverProperties(root: string, port: number, controllerPort: number): string {
-  return `streamsql.port=${port}
-streamsql.controller.port=${controllerPort}
+/** A name for a new cluster. */
+export const clusterId = (): string =>
+  Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
+    .toString('base64url')
+    .replace(/^-/, 'A');
+
+function serverProperties(
+  root: string,
+  ports: Readonly<Record<'PLAINTEXT' | 'CONTROLLER', number>>,
+  member: BrokerPlace['member'],
+): string {
+  const listeners = Object.entries(ports).map(([name, port]) => `${name}://127.0.0.1:${port}`);
+  const protocols = Object.keys(ports).map((name) => `${name}:${name === 'CONTROLLER' ? 'PLAINTEXT' : name}`);
+  const voters = member?.controllerPorts.map((port, i) => `${i + 1}@127.0.0.1:${port}`).join(',');
+  const copies = Math.min(member?.controllerPorts.length ?? 1, 3);
+  return `streamsql.port=${ports.PLAINTEXT}
+streamsql.controller.port=${ports.CONTROLLER}
 process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+node.id=${member?.id ?? 1}
+${voters === undefined ? `controller.quorum.bootstrap.servers=127.0.0.1:${ports.CONTROLLER}` : `controller.quorum.voters=${voters}`}
+listeners=${listeners.join(',')}
+advertised.listeners=${listeners.join(',')}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=${protocols.join(',')}
 log.dirs=${join(root, 'data')}
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 log.cleaner.dedupe.buffer.size=16777216
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=${copies}
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor=${copies}
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 `;
 }
 
-function readProperty(dir: string, name: string): string | undefined {
+/** Of the folder's server.properties. */
+export function readProperty(dir: string, name: string): string | undefined {
   if (!existsSync(properties(dir))) return undefined;
   const line = readFileSync(properties(dir), 'utf8')
     .split('\n')
@@ -219,7 +253,8 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-function freePort(): Promise<number> {
+/** One that nothing listens on now. */
+export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once('error', fail).listen(0, '127.0.0.1', () => {

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { parsed } from '../test/crash/disturbance.ts';
+import { playHttpRound } from '../test/crash/http-round.ts';
 import { playKafkaRound } from '../test/crash/kafka-round.ts';
 import { atRandom, playRound, report, withEveryPoint, type Plan, type Round } from '../test/crash/round.ts';
 import { FILE_WORKLOADS } from '../test/crash/workload.ts';
 import { brokerObstacle } from './kafka-broker.ts';
 import { startBroker, type TestBroker } from '../test/support/kafka.ts';
 
-const NAMES = [...FILE_WORKLOADS.map(({ name }) => name), 'kafka'];
+const NAMES = [...FILE_WORKLOADS.map(({ name }) => name), 'http', 'kafka'];
 const USAGE = `usage: npm run torture -- --minutes N [--seed S] [--workload W] [--rounds R] [--kills K] [--plan P]
 
 Runs SQL files as processes that are killed again and again, at random instants and at each named step of an epoch, of a
@@ -74,6 +75,7 @@ process.exit(total.different === 0 ? 0 : 1);
 function play(name: string, ofRound: number): Promise<Round> {
   const workload = FILE_WORKLOADS.find((each) => each.name === name);
   if (workload !== undefined) return playRound(workload, ofRound, plan);
+  if (name === 'http') return playHttpRound(ofRound, plan);
   if (broker === undefined) throw new Error(`there is no broker for ${name}`);
   return playKafkaRound(broker, ofRound, plan);
 }

@@ -19,6 +19,7 @@ import { Duck, type DuckConnection } from './exec/duck.ts';
 import { StatusDesk } from './exec/engine-status.ts';
 import { explainPlan, explainText } from './exec/explain.ts';
 import { Graph } from './exec/graph.ts';
+import { Intake } from './exec/intake/intake.ts';
 import { databaseOf, Job } from './exec/job.ts';
 import { Readers } from './exec/readers.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
@@ -110,6 +111,7 @@ export async function open(options: OpenOptions = {}, host: EngineHost = {}): Pr
     },
     cwd: resolve(options.cwd ?? '.'),
     stem: options.stem ?? 'query',
+    stdinIsSql: options.stdinIsSql === true,
   });
   return new StreamEngine({ options, host, duck, connection, connect, planner, tables, threads });
 }
@@ -231,6 +233,7 @@ class StreamEngine implements Engine {
     const identity = identify(plan, this.settings.timeZone);
     const fault = host.fault ?? noFault;
     const disk = host.disk ?? realDisk;
+    const intake = new Intake(fault);
     let runtime: Runtime | undefined;
     const ready = this.readers.hold();
     this.desk.phase = 'starting';
@@ -245,11 +248,12 @@ class StreamEngine implements Engine {
         disk,
         attach: (db) => this.openResults(db),
         connect: () => this.connectInZone(),
+        intake,
       });
       const { recovery } = job;
       const runtimeHost: RuntimeHost = {
         plan, identity, graph, tables, fault, emit, session: this.session, decodeConnection: await this.connectInZone(),
-        changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads,
+        changes: this.changes, keepOpen: options.keepOpen === true, scratch: this.scratch, parallelism: threads, intake,
         fresh: given.fresh === true, job: job.name, versions: job.versions, onGap: given.onGap ?? 'stop',
         batchIntervalMs: this.settings.batchIntervalMs, maxBatchRows: this.settings.maxBatchRows,
         now: host.now ?? Date.now, pollAll: host.pollAll === true, control: options.control,
@@ -391,7 +395,8 @@ function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent
     event: 'start',
     db,
     state,
-    bounded: plan.sources.every((source) => source.plan.bounded),
+    // How much of what comes as it comes is there, nobody knows.
+    bounded: plan.sources.every((source) => source.plan.bounded && source.plan.live !== true),
     sources: plan.sources.map((source) => ({
       name: source.name,
       connector: source.connector,

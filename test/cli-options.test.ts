@@ -13,14 +13,20 @@ describe('what a run is told about checkpoints and its end', () => {
     expect(code).toBe(0);
     expect(opened).toEqual({
       db: ':memory:', cwd: '/nowhere', variables: {}, state: '/nowhere/here',
-      checkpointIntervalMs: 2000, keepCheckpoints: 5, onGap: 'skip', rebuild: ['hot', 'my view'],
+      checkpointIntervalMs: 2000, keepCheckpoints: 5, onGap: 'skip', rebuild: ['hot', 'my view'], stdinIsSql: true,
     }); // prettier-ignore
     expect(ran?.stopAfter).toEqual({ epochs: 7, rows: 100, ms: 120_000 });
   });
 
   it('is left to the engine where nothing is said', async () => {
     const { opened, ran } = await run();
-    expect(opened).toEqual({ db: ':memory:', cwd: '/nowhere', variables: {}, state: '/nowhere/here' });
+    expect(opened).toEqual({
+      db: ':memory:',
+      cwd: '/nowhere',
+      variables: {},
+      state: '/nowhere/here',
+      stdinIsSql: true,
+    });
     expect(Object.keys(ran ?? {})).toEqual(['signal', 'onEvent']);
   });
 

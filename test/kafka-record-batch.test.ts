@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { joinChecks, NO_BYTES } from '../src/base/crc32.ts';
 import { PartitionLog } from '../src/connectors/kafka/partition-log.ts';
-import { nextOffset, rawLayout, readBatches, type Layout } from '../src/connectors/kafka/record-batch.ts';
+import { DamagedBatch, nextOffset, rawLayout, readBatches, type Layout } from '../src/connectors/kafka/record-batch.ts';
 import { SegmentPool } from '../src/connectors/kafka/segment.ts';
-import { controlBatch, recordBatch } from './support/record-batch.ts';
+import { batchRecords, controlBatch, recordBatch, sealed } from './support/record-batch.ts';
 
 const JSON_LAYOUT: Layout = { format: 'json' };
 
@@ -79,7 +79,7 @@ describe('a record batch', () => {
   it('ends where a bounded read does', () => {
     const bytes = Buffer.concat([
       recordBatch({ base: 0, records: values('0', '1', '2') }),
-      recordBatch({ base: 3, records: values('3'), codec: 2 }), // not read, so its codec does not matter
+      recordBatch({ base: 3, records: values('3'), codec: 7 }), // not read, so its codec does not matter
     ]);
     const log = read(logFrom(0, 2), bytes);
     expect(taken(log)).toMatchObject({ range: [0, 2], lines: '0\n1\n' });
@@ -94,38 +94,96 @@ describe('a record batch', () => {
     expect(taken(log)).toEqual({ range: [4, 5], records: 0, runs: [], rejected: [], lines: '' });
   });
 
-  it('is unzipped', () => {
+  it.each([[1], [2], [3], [4]])('of codec %i is decompressed', (codec) => {
     const list = Array.from({ length: 1000 }, (_, i) => `{"n":${i}}`);
-    const log = read(logFrom(500), recordBatch({ base: 0, records: values(...list), codec: 1 }));
-    expect(taken(log)).toMatchObject({ range: [500, 1000], lines: `${list.slice(500).join('\n')}\n` });
+    const large = JSON.stringify('x'.repeat(2_000_000)); // more than the buffer to decompress to begins with
+    const bytes = [
+      recordBatch({ base: 0, records: values(...list), codec }),
+      recordBatch({ base: 1000, records: values(large), codec }),
+      recordBatch({ base: 1001, records: values('1'), codec }),
+      recordBatch({ base: 1002, records: [], lastDelta: 3, codec, body: Buffer.alloc(0) }), // as compaction leaves it
+    ];
+    const log = read(logFrom(500), Buffer.concat(bytes));
+    expect(taken(log)).toMatchObject({ range: [500, 1006], lines: `${list.slice(500).join('\n')}\n${large}\n1\n` });
   });
 
   it.each([
+    [1, 'gzip'],
     [2, 'snappy'],
     [3, 'lz4'],
     [4, 'zstd'],
-  ])('of codec %i is refused by its name, %s', (codec, name) => {
+  ])('of codec %i that is no %s is refused, and what is before it is read', (codec, name) => {
     const bytes = Buffer.concat([
       recordBatch({ base: 0, records: values('0') }),
-      recordBatch({ base: 1, records: values('1'), codec }),
+      recordBatch({ base: 1, records: values('1'), codec, body: batchRecords(values('1')) }),
     ]);
     const log = logFrom(0);
-    expect(() => read(log, bytes)).toThrow(`t-0: the batch at offset 1 is compressed with ${name}`);
+    expect(() => read(log, bytes)).toThrow(`t-0: the record batch at offset 1 is not valid ${name}: `);
     expect(taken(log)).toMatchObject({ range: [0, 1], lines: '0\n' });
   });
 
-  it('that is damaged is refused', () => {
+  it('of an unknown codec is refused', () => {
+    const bytes = recordBatch({ base: 7, records: values('0'), codec: 5 });
+    expect(() => read(logFrom(7), bytes)).toThrow('t-0: the batch at offset 7 is compressed with codec 5');
+  });
+
+  it.each([[1], [3]])('of codec %i that grows without bound is refused', (codec) => {
+    const frame = recordBatch({ base: 0, records: values('0'.repeat(1 << 20)), codec }).subarray(61);
+    const body = Buffer.concat(Array.from({ length: 256 }, () => frame)); // one after another they are one
+    expect(() => read(logFrom(0), recordBatch({ base: 0, records: values('0'), codec, body }))).toThrow(
+      't-0: the record batch at offset 0 is too large: it is more than 256 MB when decompressed',
+    );
+  });
+
+  it('whose bytes do not match its checksum is refused as damaged, whichever they are', () => {
     const batch = recordBatch({ base: 0, records: values('{"n":1}', '{"n":2}') });
-    const bad = Buffer.from(batch);
-    bad[bad.length - 10] = 0x7e; // the second value's length
-    expect(() => read(logFrom(0), bad)).toThrow(/offset 1 is damaged/);
-    const fewer = Buffer.from(batch);
-    fewer.writeInt32BE(1, 57);
-    expect(() => read(logFrom(0), fewer)).toThrow(/offset 0 is damaged/);
-    const notZipped = recordBatch({ base: 0, records: values('1') });
-    notZipped.writeInt16BE(1, 21);
-    expect(() => read(logFrom(0), notZipped)).toThrow(/not valid gzip/);
+    for (let at = 17; at < batch.length; at++) {
+      const bad = Buffer.from(batch);
+      bad[at]! ^= 1 << (at & 7);
+      const log = logFrom(0);
+      expect(() => read(log, bad)).toThrow(DamagedBatch);
+      expect(log.bufferedBelow(Infinity)).toBe(0);
+    }
+  });
+
+  it('whose header makes no sense is refused as damaged', () => {
+    const bad = (change: (batch: Buffer) => void): Buffer => {
+      const batch = recordBatch({ base: 1, records: values('1') });
+      change(batch);
+      return Buffer.concat([recordBatch({ base: 0, records: values('0') }), batch]);
+    };
+    for (const change of [
+      (batch: Buffer) => batch.writeBigInt64BE(0n, 0), // where the one before it is
+      (batch: Buffer) => batch.writeBigInt64BE(2n ** 60n, 0),
+      (batch: Buffer) => batch.writeInt32BE(-5, 8),
+      (batch: Buffer) => batch.writeInt8(3, 16),
+    ]) {
+      const log = logFrom(0);
+      expect(() => read(log, bad(change))).toThrow(DamagedBatch);
+      expect(taken(log)).toMatchObject({ range: [0, 1], lines: '0\n' });
+    }
+  });
+
+  it('that was made wrong is refused for good', () => {
+    const batch = recordBatch({ base: 0, records: values('{"n":1}', '{"n":2}') });
+    for (const change of [
+      (bad: Buffer) => (bad[bad.length - 10] = 0x7e), // the second value's length
+      (bad: Buffer) => bad.writeInt32BE(1, 57), // fewer records than there are
+      (bad: Buffer) => bad.writeInt32BE(2 ** 31 - 1, 57), // more than there can be
+      (bad: Buffer) => bad.writeInt32BE(0, 23), // the last one's offset
+    ]) {
+      const bad = Buffer.from(batch);
+      change(bad);
+      sealed(bad);
+      expect(() => read(logFrom(0), bad)).toThrow('t-0: the record batch at offset 0 is damaged');
+      expect(() => read(logFrom(0), bad)).not.toThrow(DamagedBatch);
+    }
     expect(() => read(logFrom(0), recordBatch({ base: 0, records: values('1'), magic: 1 }))).toThrow(/format 1/);
+  });
+
+  it('whose times are those of the log is read', () => {
+    const log = read(logFrom(0), recordBatch({ base: 0, records: values('1', '2'), appendTime: 5 }));
+    expect(taken(log)).toMatchObject({ range: [0, 2], lines: '1\n2\n' });
   });
 
   it('with gaps keeps each record at its own offset', () => {
@@ -210,7 +268,7 @@ describe('a value', () => {
   it('of raw text that is not UTF-8 is rejected', () => {
     const batch = recordBatch({ base: 0, records: values('ab', 'ok') });
     batch[batch.indexOf('ab')] = 0xff;
-    const log = read(logFrom(0), batch, rawLayout('line'));
+    const log = read(logFrom(0), sealed(batch), rawLayout('line'));
     expect(taken(log)).toMatchObject({ runs: [[1, 1]], rejected: [[0, expect.anything(), 'not valid UTF-8']] });
   });
 });
@@ -238,9 +296,43 @@ describe('transactions', () => {
     const log = logFrom(0);
     log.aborted.announce([{ producerId: 1n, firstOffset: 1 }]);
     read(log, Buffer.concat([of(0, 2n, 'a'), of(1, 1n, 'b')]));
-    log.aborted.announce([]);
+    log.aborted.announce([{ producerId: 1n, firstOffset: 1 }]); // brokers name all that overlap
     read(log, Buffer.concat([of(2, 1n, 'c'), controlBatch(3, 1n, 'abort'), of(4, 1n, 'd')]));
     expect(taken(log)).toMatchObject({ range: [0, 5], lines: 'a\nd\n' });
+  });
+
+  it('whose end compaction has taken away do not take those that follow along', () => {
+    const log = logFrom(0);
+    log.aborted.announce([{ producerId: 1n, firstOffset: 0 }]);
+    read(log, of(0, 1n, 'a'));
+    log.aborted.announce([]);
+    read(log, Buffer.concat([of(5, 1n, 'b'), controlBatch(6, 1n, 'commit')]));
+    expect(taken(log)).toMatchObject({ range: [0, 7], lines: 'b\n' });
+  });
+
+  it('of several producers are told apart over responses, wherever those are cut', () => {
+    const batches = [
+      of(0, 1n, 'a1'), of(1, 2n, 'c1'), of(2, 3n, 'a2'), of(3, 1n, 'a3', 'a4'), of(5, 2n, 'c2'),
+      controlBatch(6, 1n, 'abort'), of(7, 1n, 'c3'), controlBatch(8, 2n, 'commit'), of(9, 2n, 'a5'), of(10, 3n, 'a6'),
+      controlBatch(11, 3n, 'abort'), controlBatch(12, 1n, 'commit'), of(13, 1n, 'a7'), controlBatch(14, 2n, 'abort'),
+      of(15, 3n, 'c4'), controlBatch(16, 3n, 'commit'), controlBatch(17, 1n, 'abort'), of(18, 1n, 'c5'),
+    ]; // prettier-ignore
+    const aborted = [[1n, 0, 6], [3n, 2, 11], [2n, 9, 14], [1n, 13, 17]] as const; // prettier-ignore
+    for (let cut = 0; cut < 2 ** (batches.length - 1); cut += 997) {
+      const log = logFrom(0);
+      let response: Buffer[] = [];
+      batches.forEach((batch, i) => {
+        response.push(batch);
+        if ((cut & (1 << i)) === 0 && i < batches.length - 1) return;
+        const bytes = Buffer.concat(response);
+        const [from, to] = [log.parsedTo, nextOffset(bytes, 0, bytes.length) ?? 0];
+        const named = aborted.filter(([, first, last]) => last >= from && first < to);
+        log.aborted.announce(named.map(([producerId, firstOffset]) => ({ producerId, firstOffset })));
+        read(log, bytes);
+        response = [];
+      });
+      expect(taken(log)).toMatchObject({ range: [0, 19], lines: 'c1\nc2\nc3\nc4\nc5\n' });
+    }
   });
 
   it('of one producer, aborted twice in one response, are both skipped', () => {
@@ -289,8 +381,8 @@ describe('records below an offset', () => {
     const big = JSON.stringify('x'.repeat(400_000)); // three of a segment
     const list = ['1', '', big, ' ', null, big, '', '', big, '9', '', big, big, ''];
     const layout: Layout = { format: 'keyed', key: { kind: 'unread' } };
-    const whole = (): PartitionLog =>
-      read(logFrom(0), Buffer.concat([recordBatch({ base: 0, records: values(...list), lastDelta: 15 }), controlBatch(16, 1n, 'commit')]), layout); // prettier-ignore
+    const bytes = Buffer.concat([recordBatch({ base: 0, records: values(...list), lastDelta: 15 }), controlBatch(16, 1n, 'commit')]); // prettier-ignore
+    const whole = (): PartitionLog => read(logFrom(0), bytes, layout);
     const all = whole().take(100);
     expect([all.to, all.records + all.rejected.length]).toEqual([17, list.length]);
     for (let first = 1; first < 17; first++)

@@ -120,8 +120,11 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('the Kafka sink'), () => {
   /** Waits until what is open in the topic's partition 0 has timed out. */
   async function coordinatorAborts(topic: string): Promise<void> {
     const settings = { clientId: 'test', connectTimeoutMs: 3000, requestTimeoutMs: 3000 };
-    const cluster = new Cluster(parseAddresses(broker.address) ?? [], topic, settings);
-    const end = async (): Promise<number> => (await cluster.offsets([0], LATEST)).get(0) ?? 0;
+    const cluster = new Cluster(parseAddresses(broker.address) ?? [], settings);
+    const end = async (): Promise<number> => {
+      const { id = '' } = (await cluster.topic(topic)) ?? {};
+      return (await cluster.offsets([{ topic, topicId: id, partition: 0 }], LATEST)).get(`${topic}-0`) ?? 0;
+    };
     for (const before = await end(); (await end()) === before;) await sleep(20);
     await cluster.close();
   }

@@ -14,6 +14,14 @@ function refusal(text: string): string {
 }
 
 describe('carets', () => {
+  test('show no secret of the line', () => {
+    const line = "WITH (sasl_password = 'open sesame', foo)";
+    const error = new StreamsqlError('OPTION', 'no', { span: { start: 37, end: 40 } });
+    expect(renderError(error, { name: 'f.sql', text: line })).toContain(`
+1 | WITH (sasl_password = '**** ******', foo)
+  |                                      ^^^`);
+  });
+
   test('under a misspelt keyword of a statement, with the near miss', () => {
     expect(refusal('SET a = 1;\nCREAT SOURCE bids')).toBe(`
 error[SYNTAX]: expected a statement, found CREAT

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResultTable, RunSummary } from '../src/base/run.ts';
-import { open } from '../src/engine.ts';
+import { stdinFrom } from '../src/connectors/stdin/connector.ts';
+import { open, type EngineHost } from '../src/engine.ts';
 import { createTopic, kafkaTitle, skipKafka, startBroker, withProducer, type TestBroker } from './support/kafka.ts';
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
@@ -11,8 +12,9 @@ const cwd = fileURLToPath(new URL('..', import.meta.url));
 const run = async (
   name: string,
   variables: Readonly<Record<string, string>> = {},
+  host: EngineHost = {},
 ): Promise<{ summary: RunSummary; results: readonly ResultTable[] }> => {
-  const engine = await open({ cwd, variables });
+  const engine = await open({ cwd, variables }, host);
   try {
     await engine.sql(readFileSync(`${cwd}/queries/${name}.sql`, 'utf8'), `${name}.sql`);
     const results: ResultTable[] = [];
@@ -62,6 +64,15 @@ test('orders joined with payments inside five minutes, and the takings', async (
     ['voucher', '6', '518.96'],
     ['transfer', '3', '310.81'],
   ]);
+});
+
+test('an access log through standard input: requests by minute and by page', async () => {
+  const stdin = stdinFrom(() => createReadStream(`${cwd}/queries/data/access.log`));
+  const source: EngineHost['source'] = (name, builtIn) => (name === 'stdin' ? stdin : builtIn);
+  const { summary, results } = await run('access-log', {}, { source });
+  expect(summary).toMatchObject({ rowsIn: 60, late: 0, deadLetters: 0, interrupted: false });
+  expect(results[0]?.rows.map(([, ...counts]) => counts)).toEqual([['20', '1'], ['19', '0'], ['20', '0'], ['1', '0']]); // prettier-ignore
+  expect(results[1]?.rows[0]).toEqual(['/', '27', '1']);
 });
 
 test('the demo: three views, three tables of eight rows', async () => {

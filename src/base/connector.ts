@@ -1,4 +1,5 @@
 import type { Span } from './errors.ts';
+import type { IntakeLog } from './intake.ts';
 import type { DeclaredMetadata, MetadataKeys } from './metadata.ts';
 import type { OptionSpecs, OptionValues } from './options.ts';
 import type { Column } from './schema.ts';
@@ -22,6 +23,8 @@ export interface SourceDeclaration {
   readonly cwd: string;
   /** For the default of group_id: the stem of the file that is run. */
   readonly stem: string;
+  /** Standard input was the SQL: there is nothing more in it. */
+  readonly stdinIsSql?: boolean;
 }
 
 /** A kind of source. `plan` checks what only it can check and touches nothing outside: no file, no socket. */
@@ -49,6 +52,10 @@ export interface SourcePlan {
   readonly changes?: ChangeFormat | undefined;
   /** True where the input ends. */
   readonly bounded: boolean;
+  /** It comes as it comes: though it may end, it is not there already. */
+  readonly live?: boolean;
+  /** Its bytes cannot be read again, and are kept in `SourceContext.log`. */
+  readonly logged?: boolean;
   /** A record that does not decode stops the run instead of going to the dead letters. */
   readonly strict: boolean;
   /**
@@ -85,6 +92,8 @@ export interface SourceContext {
   /** For the status line and the log: 'waiting for broker 127.0.0.1:9092'; undefined when all is well again. */
   notice(message: string | undefined): void;
   readonly signal: AbortSignal;
+  /** Where what comes is kept before it is used; there where the plan says `logged`. */
+  readonly log?: IntakeLog;
   /** Where an earlier run stood; absent where this one begins. */
   readonly resume?: SourceResume;
   /**

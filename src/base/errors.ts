@@ -82,13 +82,19 @@ export function position(text: string, offset: number): { line: number; column: 
   return { line: before.split('\n').length, column: Array.from(before.slice(lineStart)).length + 1 };
 }
 
+/** The value of an option such as sasl_password: an error is often passed on. */
+const SECRET = /(\bs(?:as|s)l_\w*(?:password|secret|token)\s*=\s*')([^']*)/giu;
+
+/** Of the same length, so that the caret stays where it is. */
+const masked = (_: string, name: string, value: string): string => name + value.replace(/[^\s]/gu, '*');
+
 function caret(span: Span, source: SourceText): string[] {
   const start = Math.min(span.start, source.text.length);
   const { line, column } = position(source.text, start);
   const lineStart = source.text.lastIndexOf('\n', start - 1) + 1;
   const newline = source.text.indexOf('\n', lineStart);
   const lineEnd = newline === -1 ? source.text.length : newline;
-  const shown = source.text.slice(lineStart, lineEnd).replace(/\r$/, '');
+  const shown = source.text.slice(lineStart, lineEnd).replace(/\r$/, '').replace(SECRET, masked);
   const pad = source.text.slice(lineStart, start).replace(/[^\t]/gu, ' ');
   const width = Math.max(1, Array.from(source.text.slice(start, Math.min(span.end, lineEnd))).length);
   const gutter = String(line);

@@ -21,7 +21,10 @@ export const FAULT_POINTS = [
   'recovery-done',
 ] as const;
 
-export type FaultPoint = (typeof FAULT_POINTS)[number];
+/** The steps of keeping what cannot be read again; only some sources come to them. */
+export const INTAKE_FAULT_POINTS = ['intake-written', 'intake-synced'] as const;
+
+export type FaultPoint = (typeof FAULT_POINTS)[number] | (typeof INTAKE_FAULT_POINTS)[number];
 
 /** Called at each of the points; in production it does nothing. */
 export type Fault = (point: FaultPoint) => void;

@@ -33,6 +33,8 @@ export interface OpenOptions {
   readonly rebuild?: readonly string[];
   /** The stem of the file that is run; names the default Kafka group. */
   readonly stem?: string;
+  /** The SQL came from standard input, which no source can read then. */
+  readonly stdinIsSql?: boolean;
 }
 
 export interface RunOptions {

@@ -31,6 +31,14 @@ export function ident(...path: readonly string[]): Sql {
 /** A literal; strings quoted, null as NULL. */
 export function literal(value: Exclude<SqlValue, Sql>): Sql {
   if (value === null) return new Sql('NULL');
+  // DuckDB's parser takes a NUL byte for the end of the statement.
+  if (typeof value === 'string' && value.includes('\0'))
+    return new Sql(
+      `(${value
+        .split('\0')
+        .map((part) => literal(part).text)
+        .join(' || chr(0) || ')})`,
+    );
   if (typeof value === 'string') return new Sql(`'${value.replaceAll("'", "''")}'`);
   if (typeof value === 'number' && !Number.isFinite(value)) return new Sql(`'${String(value)}'::DOUBLE`);
   return new Sql(String(value));

@@ -43,7 +43,8 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
   program
     .command('run')
     .description('run a SQL file until its input ends or Ctrl-C')
-    .argument('<FILE>', 'a .sql file, or - for standard input')
+    .argument('[FILE]', 'a .sql file, or - for standard input')
+    .option('-c, --command <SQL>', 'the SQL itself, in place of FILE; keeps no state unless --state says where')
     .option('--db <PATH>', "the results database, or :memory: (default: the file's name with .duckdb, here)")
     .option('--state <DIR>', "the state folder (default: the file's name with .state, here)")
     .option('--batch-interval <MS>', 'the least time between two batches (default: 100)', positiveInteger)
@@ -82,11 +83,12 @@ export function buildProgram(io: Io, calls: Dependencies, done: (code: number) =
           'run wordcount.sql --fresh --json > events.jsonl',
           'run orders.sql --checkpoint-interval 2000 --stop-after 1h',
           'run - < wordcount.sql',
+          `run -c "CREATE SOURCE l (line VARCHAR) WITH (connector = 'stdin', format = 'raw'); SELECT line FROM l WHERE line LIKE '%ERROR%'" < app.log`,
         ],
         io,
       ),
     )
-    .action(async (file: string, flags: RunFlags) => done(await runCommand(file, flags, io, calls)));
+    .action(async (file: string | undefined, flags: RunFlags) => done(await runCommand(file, flags, io, calls)));
 
   program
     .command('query')

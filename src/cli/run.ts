@@ -7,11 +7,13 @@ import { RunDisplay } from './display.ts';
 import { failureOf, pointing } from './failure.ts';
 import type { Io } from './io.ts';
 import { jsonError } from './json-events.ts';
-import { readSqlFile, type SqlFile } from './sql-file.ts';
+import { givenSql, type SqlFile } from './sql-file.ts';
 import { watchStops } from './stopping.ts';
 
 /** The options of `streamsql run` as commander hands them over, checked. */
 export interface RunFlags {
+  /** The SQL itself, in place of FILE. */
+  readonly command?: string;
   readonly db?: string;
   readonly state?: string;
   readonly batchInterval?: number;
@@ -34,12 +36,17 @@ export interface RunFlags {
   readonly verbose?: boolean;
 }
 
-/** `streamsql run FILE`: declares what the file says and runs it until its input ends or it is told to stop. */
-export async function runCommand(file: string, flags: RunFlags, io: Io, calls: Dependencies): Promise<number> {
+/** `streamsql run FILE`, or `-c SQL`: declares what the file says and runs it until its input ends or it is told to stop. */
+export async function runCommand(
+  file: string | undefined,
+  flags: RunFlags,
+  io: Io,
+  calls: Dependencies,
+): Promise<number> {
   const display = new RunDisplay(io, {
     json: flags.json === true,
     level: flags.quiet === true ? 'quiet' : flags.verbose === true ? 'verbose' : 'normal',
-    title: file === '-' ? 'standard input' : file,
+    title: file === '-' ? 'standard input' : (file ?? 'the SQL of -c'),
   });
   const stopping = watchStops(
     io,
@@ -47,9 +54,12 @@ export async function runCommand(file: string, flags: RunFlags, io: Io, calls: D
     () => display.close(),
   );
   try {
-    const sqlFile = await readSqlFile(file, io);
+    const sqlFile = await givenSql(file, flags.command, io);
     await pointing(sqlFile, async () => {
-      const engine = await calls.open(openOptions(sqlFile, flags, io));
+      const engine = await calls.open({
+        ...openOptions(sqlFile, flags, io),
+        ...(file === '-' && { stdinIsSql: true }),
+      });
       const asked = new AskedRun(engine, (event) => display.event(event));
       try {
         for (const { sql, table } of await engine.sql(sqlFile.text, sqlFile.name)) {
@@ -81,7 +91,7 @@ export async function runCommand(file: string, flags: RunFlags, io: Io, calls: D
   }
 }
 
-/** Results beside the file's name and state beside them, in the current folder; neither for standard input. */
+/** Results beside the file's name and state beside them, in the current folder; neither for standard input and -c. */
 function openOptions({ stem }: SqlFile, flags: RunFlags, io: Io): OpenOptions {
   const db = flags.db ?? (stem === undefined ? ':memory:' : `${stem}.duckdb`);
   const state = flags.state ?? (stem === undefined || db === ':memory:' ? undefined : `${stem}.state`);

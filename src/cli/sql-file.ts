@@ -8,8 +8,17 @@ export interface SqlFile {
   /** What errors call it. */
   readonly name: string;
   readonly text: string;
-  /** The file's name without folder and ending; undefined for standard input. */
+  /** The file's name without folder and ending; undefined for standard input and -c. */
   readonly stem: string | undefined;
+}
+
+/** The text of FILE, or what stands in its place. Throws USAGE where there is neither, or both. */
+export async function givenSql(file: string | undefined, command: string | undefined, io: Io): Promise<SqlFile> {
+  if (file !== undefined && command !== undefined)
+    throw new StreamsqlError('USAGE', `run takes a FILE or -c SQL, and both were given`, { hint: `leave ${file} out` });
+  if (command !== undefined) return { name: '-c', text: command, stem: undefined };
+  if (file !== undefined) return readSqlFile(file, io);
+  throw new StreamsqlError('USAGE', 'run takes a FILE, or SQL after -c', { hint: `see ${io.command} run --help` });
 }
 
 export async function readSqlFile(file: string, io: Io): Promise<SqlFile> {

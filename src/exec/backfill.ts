@@ -133,8 +133,11 @@ async function openReader(
   const limits = standing.positions.get(name);
   if (node === undefined || state === undefined || limits === undefined) return undefined;
   const warn = (message: string): void => host.emit({ event: 'warning', message });
-  const skipped: SourceContext['skipped'] = host.onGap !== 'skip' ? undefined : (partition, from, to) =>
-    warn(`source ${name}: ${partition}, ${from} to ${to}, is lost: the views that are added go without it`); // prettier-ignore
+  const skipped: SourceContext['skipped'] =
+    node.plan.logged === true
+      ? (partition, _, to) => warn(`source ${name}: the views that are added start with what is still there: ${partition} from ${to}`)
+      : host.onGap !== 'skip' ? undefined : (partition, from, to) =>
+          warn(`source ${name}: ${partition}, ${from} to ${to}, is lost: the views that are added go without it`); // prettier-ignore
   const own: FromStart['open'] = (resume, without) => {
     const context: SourceContext = {
       scratch: host.scratch,
@@ -142,6 +145,7 @@ async function openReader(
       query: (statement) => host.decodeConnection.rows(statement),
       notice: () => undefined,
       signal,
+      ...(node.plan.logged === true && { log: host.intake.of(name, false) }),
       resume: { ...resume, turnedUp: turnedUp(state, epochs) },
       ...(without !== undefined && { skipped: without }),
     };

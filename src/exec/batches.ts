@@ -65,7 +65,7 @@ export class Batches {
     });
     if (live.length > 0 && polled.length === 0) waits.push(sleep(POLL_WAIT_MS));
     const changed = Promise.race([this.host.changes.arrival(), ...this.controlled()]);
-    const bounded = live.length > 0 && live.every((source) => source.operator.node.plan.bounded);
+    const bounded = live.length > 0 && live.every(isThere);
     // Bounded input is there already: all sources bring their part, so that they advance together.
     if (bounded) await Promise.race([Promise.all(waits), changed]);
     else await orAborted(Promise.race([...waits, changed, ...(live.length === 0 ? [this.clockTurns()] : [])]), signal);
@@ -143,7 +143,7 @@ export class Batches {
 
   /** A quiet stream's batches are at least the interval apart, so that each is worth its statements. */
   async pause(batches: readonly Batch[], started: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.sources.every((source) => source.operator.node.plan.bounded)) return;
+    if (this.sources.every(isThere)) return;
     const rows = batches.reduce(
       (sum, batch) => sum + batch.chunks.reduce((inner, chunk) => inner + chunk.records, 0),
       0,
@@ -167,6 +167,9 @@ export class Batches {
     }
   }
 }
+
+/** Whether all of its input is there already. */
+const isThere = ({ operator }: SourceRun): boolean => operator.node.plan.bounded && operator.node.plan.live !== true;
 
 /** Resolves when the work is over or the signal aborts. It leaves nothing on the signal, which lives as long as the run. */
 async function orAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {

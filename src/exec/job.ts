@@ -16,6 +16,7 @@ import { inspectState, takeState, type Beginning } from './claim.ts';
 import { claimResults, resumeResults } from './claim-results.ts';
 import type { DuckConnection } from './duck.ts';
 import type { Graph } from './graph.ts';
+import type { Intake } from './intake/intake.ts';
 import { Results } from './results.ts';
 import { Retained } from './retained/retained.ts';
 import type { Output } from './runtime.ts';
@@ -33,6 +34,7 @@ export interface JobHost {
   /** A connection with the results database attached as `res`. */
   readonly attach: (db: string) => Promise<DuckConnection>;
   readonly connect: () => Promise<DuckConnection>;
+  readonly intake: Intake;
   readonly emit: (event: RunEvent) => void;
 }
 
@@ -97,9 +99,10 @@ export class Job {
   }
 
   private async checkpoints(state: string | undefined): Promise<Pick<Output, 'checkpoints' | 'retained'>> {
-    const { options, plan, disk, fault, connect, emit } = this.host;
-    if (state === undefined || options.checkpoints === false) return { checkpoints: undefined, retained: undefined };
-    const folder = resolve(state);
+    const { options, plan, disk, fault, connect, intake, emit } = this.host;
+    const folder = state === undefined || options.checkpoints === false ? undefined : resolve(state);
+    intake.begin(folder, disk);
+    if (folder === undefined) return { checkpoints: undefined, retained: undefined };
     const known = this.recovery?.manifest.retained ?? [];
     const retained = await Retained.open({ folder, disk, connect }, plan.sources, known);
     const checkpoints = new Checkpoints(
@@ -108,6 +111,7 @@ export class Job {
         connection: await connect(),
         intervalMs: options.checkpointIntervalMs ?? DEFAULT_INTERVAL_MS,
         keep: options.keepCheckpoints ?? DEFAULT_KEEP,
+        forget: (oldest) => intake.forget(oldest.sources),
       },
       this.recovery?.manifest,
     ); // prettier-ignore

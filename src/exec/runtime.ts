@@ -18,6 +18,7 @@ import { Epochs, type Prepared } from './epochs.ts';
 import type { Graph } from './graph.ts';
 import { LATE_SHAPE } from './late.ts';
 import { END_OF_TIME } from './operators/operator.ts';
+import type { Intake } from './intake/intake.ts';
 import { RateMeter } from './rate.ts';
 import type { Retained } from './retained/retained.ts';
 import type { Results } from './results.ts';
@@ -41,6 +42,8 @@ export interface RuntimeHost {
   /** Without sources: go on until the signal aborts, for the tables may change. */
   readonly keepOpen: boolean;
   readonly parallelism: number;
+  /** The logs of what cannot be read again. */
+  readonly intake: Intake;
   readonly batchIntervalMs: number;
   readonly maxBatchRows: number;
   /** What an earlier run left goes. */
@@ -116,6 +119,7 @@ export class Runtime {
           if (run.source !== undefined) run.source.notice = message;
         },
         signal: this.ended.signal,
+        ...(operator.node.plan.logged === true && { log: host.intake.of(operator.node.name, true) }),
         ...(state !== undefined && {
           resume: {
             partitions: state.partitions.map((each) => ({ ...each, ordinal: each.ordinal ?? undefined, end: each.end ?? undefined })),
@@ -279,6 +283,11 @@ export class Runtime {
     this.host.emit({ event: 'epoch', ...this.progress() });
     if (checkpoints?.due === true) await this.checkpoint();
     if (checkpoints?.oldest !== undefined) results.forgettable = checkpoints.oldest;
+    // Nothing is gone on from: what an epoch has taken has served.
+    if (checkpoints === undefined)
+      await this.host.intake.forget(
+        this.sources.map((source) => ({ name: source.name, partitions: source.positions() })),
+      );
   }
 
   /** Between two epochs: pins the state, to be written while the stream goes on. */
@@ -347,7 +356,9 @@ export class Runtime {
   async close(): Promise<void> {
     this.ended.abort();
     await this.output?.checkpoints?.settled();
+    this.host.intake.abandon();
     await this.batches.close();
+    await this.host.intake.close();
     await this.output?.retained?.close();
     await this.sinks.close();
   }

@@ -154,11 +154,18 @@ export class SourceClock {
     if (this.over(open)) return undefined;
     const states = this.host.partitions();
     const active = open.filter((index) => !this.idle(states[index], index, now));
-    if (active.length === open.length) return undefined;
+    if (open.length === 0 && !this.isQuiet(now)) return undefined;
+    if (active.length === open.length && open.length > 0) return undefined;
     if (active.length > 0) return this.leastOf(active);
     const latest = this.latest();
     if (latest === undefined || timing.onQuiet === 'hold') return undefined;
     return latest + now - this.lastActive();
+  }
+
+  /** All that is known of it has ended, and nothing has turned up for so long. */
+  private isQuiet(now: bigint): boolean {
+    const { idleMs } = this.host.timing;
+    return idleMs !== undefined && now - this.lastActive() >= BigInt(Math.round(idleMs * 1000));
   }
 
   /** At an end that the source told after the time that makes it idle: neither a backlog nor an outage is idleness. */
@@ -236,7 +243,7 @@ export class SourceClock {
     const open = this.unfinished();
     if (this.host.delay === undefined || this.over(open)) return undefined;
     const states = this.host.partitions();
-    if (open.length === 0) return { partition: undefined, reason: 'no partition yet' };
+    if (open.length === 0 && !this.isQuiet(now)) return { partition: undefined, reason: 'no partition yet' };
     const active = open.filter((index) => !this.idle(states[index], index, now));
     if (active.length === 0)
       return { partition: undefined, reason: this.host.timing.onQuiet === 'hold' || this.latest() === undefined ? 'idle' : 'clock' }; // prettier-ignore

@@ -23,6 +23,7 @@ export interface SourceHost {
   readonly connectors: Connectors;
   readonly cwd: string;
   readonly stem: string;
+  readonly stdinIsSql?: boolean;
 }
 
 /** Plans a CREATE SOURCE: checks options, types, computed columns and the watermark; touches nothing outside. */
@@ -58,6 +59,7 @@ export async function planSource(host: SourceHost, statement: CreateSource): Pro
     span: statement.name.span,
     cwd: host.cwd,
     stem: host.stem,
+    stdinIsSql: host.stdinIsSql === true,
   });
   const reads = identityOf(values, specs);
   const retainMs = retention(values, options, plan);

@@ -42,7 +42,7 @@ const open = (
   const rows = new StreamTables();
   const style = styleFor(out, io.env);
   return Session.open({
-    open: (options) => calls.open(options),
+    open: (options) => calls.open({ ...options, stdinIsSql: true }),
     ...(db !== undefined && db !== ':memory:' && { db: resolve(io.cwd, db) }),
     io,
     variables: flags.variable,

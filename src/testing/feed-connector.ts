@@ -33,7 +33,7 @@ export function standIn(
     plan: (declaration) => {
       const plan = connector.plan(declaration);
       if (isFed(feeding, declaration.name, connector.name))
-        return { ...plan, bounded: feeding.ends, times: 'scripted' };
+        return { ...plan, bounded: feeding.ends, live: false, times: 'scripted' };
       if (plan.bounded || !feeding.ends) return plan;
       throw new StreamsqlError('UNSUPPORTED', `the source ${declaration.name} never ends, and the case says END`, {
         span: declaration.span,

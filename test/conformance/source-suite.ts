@@ -21,6 +21,8 @@ export interface Specimen extends Subject {
   readonly columns?: readonly Column[];
   /** How many of its records are dead letters; 0. */
   readonly bad?: number;
+  /** Dead letters are named by the ordinal of their record, which is not its position. */
+  readonly ordinals?: boolean;
   /** How many records a poll may bring, in turn; for those of which one at a time takes too long. */
   readonly sizes?: readonly number[];
   /** Adds so many good records: to a partition that is there, or as a partition of their own. */
@@ -49,7 +51,7 @@ export function itConforms(make: () => Specimen | Promise<Specimen>, numRuns: nu
     if (columns === undefined) return;
     const letters: unknown[] = [];
     for (const size of [Math.max(...(specimen.sizes ?? [7])), 1_000_000]) {
-      const dead = await opened(specimen, {}, (reader) => deadLetters(specimen, columns, reader, size));
+      const dead = await opened(specimen, {}, (reader) => deadLetters({ ...specimen, columns }, reader, size));
       expect(dead).toHaveLength(specimen.bad ?? 0);
       expect(new Set(dead.map(([partition, offset]) => `${partition} ${offset}`)).size).toBe(dead.length);
       letters.push(dead);
@@ -167,8 +169,7 @@ async function drain(reader: SourceReader): Promise<readonly Chunk[]> {
 }
 
 async function deadLetters(
-  { connection, isUnbounded = false }: Subject,
-  columns: readonly Column[],
+  { connection, columns, isUnbounded = false, ordinals = false }: Omit<Specimen, 'columns'> & { readonly columns: readonly Column[] },
   reader: SourceReader,
   maxRecords: number,
 ): Promise<readonly (readonly [number, number, string, string])[]> {
@@ -180,7 +181,8 @@ async function deadLetters(
     const records = chunks.reduce((sum, each) => sum + each.records + each.rejected.length, 0);
     expect(found.rows + found.dead.length).toBe(records);
     for (const { partition, offset, payload, reason } of found.dead) {
-      expect(chunks.some(({ partition: of, from, to }) => of === partition && from <= offset && offset < to)).toBe(true);
+      const has = ({ from, to, ordinal }: Chunk): boolean => ordinals ? offset < (ordinal ?? 0) : from <= offset && offset < to;
+      expect(chunks.some((chunk) => chunk.partition === partition && has(chunk))).toBe(true);
       dead.push([partition, offset, String(payload), reason]);
     }
     for (const chunk of chunks) chunk.release();

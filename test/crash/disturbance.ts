@@ -1,4 +1,4 @@
-import { FAULT_POINTS, type FaultPoint } from '../../src/base/fault.ts';
+import { FAULT_POINTS, INTAKE_FAULT_POINTS, type FaultPoint } from '../../src/base/fault.ts';
 import type { Random } from '../fuzz/random.ts';
 import type { EngineProcess } from './engine-process.ts';
 
@@ -18,7 +18,7 @@ export const parsed = (text: string): readonly Disturbance[] => text.split(/\s+/
 function parsedOne(text: string): Disturbance {
   const [, how = '', separator = '', first = '', second = ''] =
     /^([\w-]+)([:@])(\d+)(?:\+(\d+)ms|%)?$/.exec(text) ?? [];
-  const point = FAULT_POINTS.find((known) => known === how);
+  const point = [...FAULT_POINTS, ...INTAKE_FAULT_POINTS].find((known) => known === how);
   if (point !== undefined && separator === ':') return { kind: 'fault', point, nth: Number(first) };
   if (how === 'kill') return { kind: 'kill', epochs: Number(first), ms: Number(second) };
   if (how === 'start') return { kind: 'start', percent: Number(first) };

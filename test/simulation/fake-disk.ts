@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { realDisk, type Disk } from '../../src/exec/checkpoint/disk.ts';
+import { realDisk, type Disk, type DiskFile } from '../../src/exec/checkpoint/disk.ts';
 import type { Random } from '../fuzz/random.ts';
 
 /** Files of a folder, by their paths from there. */
@@ -40,6 +40,8 @@ export class FakeDisk implements Disk {
   /** What certainly is under the names, from the root; in a synced folder a name may be certain and its content not. */
   private readonly certain: Map<string, Buffer | 'unsynced'>;
   private readonly synced: Set<string>;
+  /** Of files that were appended to since they were synced: how much of them was. */
+  private readonly syncedBytes = new Map<string, number>();
 
   constructor(root: string, step: () => void) {
     this.root = root;
@@ -55,7 +57,8 @@ export class FakeDisk implements Disk {
     const left = new Map<string, Buffer>();
     for (const path of new Set([...now.keys(), ...this.certain.keys()])) {
       const [is, was] = [now.get(path), this.certain.get(path)];
-      const written = is === undefined || this.synced.has(path) ? is : damaged(is, random);
+      const written =
+        is === undefined || this.synced.has(path) ? is : damagedFrom(this.syncedBytes.get(path) ?? 0, is, random);
       const bytes = was === 'unsynced' || random.oneIn(2) ? written : was;
       if (bytes !== undefined) left.set(path, bytes);
     }
@@ -105,6 +108,39 @@ export class FakeDisk implements Disk {
     this.synced.delete(this.name(path));
   }
 
+  async openFile(path: string): Promise<DiskFile> {
+    this.step();
+    const name = this.name(path);
+    const file = await realDisk.openFile(path);
+    const changed = (kept: number): void => {
+      if (this.synced.delete(name) || this.syncedBytes.has(name))
+        this.syncedBytes.set(name, Math.min(kept, this.syncedBytes.get(name) ?? kept));
+    };
+    return {
+      get size() {
+        return file.size;
+      },
+      append: async (bytes) => {
+        this.step();
+        changed(file.size);
+        await file.append(bytes);
+        this.step();
+      },
+      truncate: async (size) => {
+        this.step();
+        changed(size);
+        await file.truncate(size);
+      },
+      sync: async () => {
+        await this.sync(path);
+        this.syncedBytes.delete(name);
+        if (this.certain.has(name)) this.certain.set(name, readFileSync(path));
+      },
+      read: (position, into) => file.read(position, into),
+      close: () => file.close(),
+    };
+  }
+
   read = (path: string): Promise<string> => realDisk.read(path);
   measure = (path: string): ReturnType<Disk['measure']> => realDisk.measure(path);
   list = (path: string): ReturnType<Disk['list']> => realDisk.list(path);
@@ -114,6 +150,9 @@ export class FakeDisk implements Disk {
     return relative(this.root, path);
   }
 }
+
+const damagedFrom = (synced: number, bytes: Buffer, random: Random): Buffer =>
+  Buffer.concat([bytes.subarray(0, synced), damaged(bytes.subarray(synced), random)]);
 
 /** Of bytes that were written and not synced anything may be there. */
 function damaged(bytes: Buffer, random: Random): Buffer {

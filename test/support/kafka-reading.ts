@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Chunk, SourceContext, SourceReader } from '../../src/base/connector.ts';
+import type { Chunk, SourceContext, SourceReader, SourceResume } from '../../src/base/connector.ts';
 import { checkOptions } from '../../src/base/options.ts';
 import type { Column } from '../../src/base/schema.ts';
 import { kafkaSource } from '../../src/connectors/kafka/connector.ts';
@@ -48,13 +48,19 @@ export class Reading {
   private readonly scratch = openScratch();
   private readonly ends = new Map<number, number>();
 
-  constructor(options: Readonly<Record<string, string>>, columns?: readonly Column[], parallelism = 1) {
+  constructor(
+    options: Readonly<Record<string, string>>,
+    columns?: readonly Column[],
+    parallelism = 1,
+    resume?: SourceResume,
+  ) {
     const context: SourceContext = {
       scratch: this.scratch,
       parallelism,
       query: () => Promise.resolve([]),
       notice: (message) => this.notices.push(message),
       signal: new AbortController().signal,
+      ...(resume !== undefined && { resume }),
     };
     this.reader = planKafka(options, columns).open(context);
   }
@@ -142,8 +148,9 @@ export async function reading<T>(
   work: (reading: Reading) => Promise<T>,
   columns?: readonly Column[],
   parallelism?: number,
+  resume?: SourceResume,
 ): Promise<T> {
-  const opened = new Reading(options, columns, parallelism);
+  const opened = new Reading(options, columns, parallelism, resume);
   try {
     await opened.reader.open();
     return await work(opened);

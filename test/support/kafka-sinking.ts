@@ -101,7 +101,10 @@ export interface SeenRecord {
 }
 
 /** All that a read_committed reader that is not ours sees of a topic, each partition to its end. */
-export async function committed(broker: TestBroker, topic: string): Promise<readonly SeenRecord[]> {
+export async function committed(
+  broker: Pick<TestBroker, 'address' | 'client'>,
+  topic: string,
+): Promise<readonly SeenRecord[]> {
   const admin = broker.client.admin();
   await admin.connect();
   const offsets = await admin.fetchTopicOffsets(topic);

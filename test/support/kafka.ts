@@ -51,7 +51,7 @@ export async function startBroker(
   };
 }
 
-export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => Promise<T>): Promise<T> {
+export async function withAdmin<T>(broker: Pick<TestBroker, 'client'>, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = broker.client.admin();
   await admin.connect();
   try {
@@ -62,7 +62,7 @@ export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => P
 }
 
 export async function withProducer<T>(
-  broker: TestBroker,
+  broker: Pick<TestBroker, 'client'>,
   work: (producer: Producer) => Promise<T>,
   config: ProducerConfig = {},
 ): Promise<T> {
@@ -77,7 +77,7 @@ export async function withProducer<T>(
 
 /** Makes a topic and waits until it has its leaders. `config` are the broker's own names, such as cleanup.policy. */
 export async function createTopic(
-  broker: TestBroker,
+  broker: Pick<TestBroker, 'client'>,
   topic: string,
   partitions = 1,
   config: Readonly<Record<string, string>> = {},

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { compressionsAlgorithms } from '@platformatic/kafka';
 
 export interface BatchRecord {
   /** From the batch's base offset; its place in the list where absent. */
@@ -15,8 +15,10 @@ export interface BatchShape {
   readonly records: readonly BatchRecord[];
   /** Of the batch, which may be more than the last record's: compaction keeps it. */
   readonly lastDelta?: number;
-  /** 0 none, 1 gzip; any other leaves the records as they are. */
+  /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd; any other leaves the records as they are. */
   readonly codec?: number;
+  /** In the place of what `codec` makes of the records. */
+  readonly body?: Buffer;
   readonly transactional?: boolean;
   readonly control?: boolean;
   readonly producerId?: bigint;
@@ -27,11 +29,10 @@ export interface BatchShape {
   readonly appendTime?: number;
 }
 
-/** The bytes of one record batch of format 2, its checksum left 0. https://kafka.apache.org/documentation/#recordbatch */
+/** The bytes of one record batch of format 2. https://kafka.apache.org/documentation/#recordbatch */
 export function recordBatch(shape: BatchShape): Buffer {
   const { base, records, codec = 0, transactional = false, control = false, producerId = -1n, magic = 2 } = shape;
-  const plain = Buffer.concat(records.map(record));
-  const body = codec === 1 ? gzipSync(plain) : plain;
+  const { body = compressed(batchRecords(records), codec) } = shape;
   const head = Buffer.alloc(61);
   head.writeBigInt64BE(BigInt(base), 0);
   head.writeInt32BE(49 + body.length, 8);
@@ -45,7 +46,34 @@ export function recordBatch(shape: BatchShape): Buffer {
   head.writeBigInt64BE(BigInt(shape.appendTime ?? shape.baseTime ?? 0), 35);
   head.writeBigInt64BE(producerId, 43);
   head.writeInt32BE(records.length, 57);
-  return Buffer.concat([head, body]);
+  return sealed(Buffer.concat([head, body]));
+}
+
+/** The records as they stand in a batch that is not compressed. */
+export const batchRecords = (records: readonly BatchRecord[]): Buffer => Buffer.concat(records.map(record));
+
+/** The batch with its checksum as its other bytes have it. */
+export function sealed(batch: Buffer): Buffer {
+  batch.writeUInt32BE(castagnoli(batch.subarray(21)), 17);
+  return batch;
+}
+
+function compressed(plain: Buffer, codec: number): Buffer {
+  const name = (['gzip', 'snappy', 'lz4', 'zstd'] as const)[codec - 1];
+  return name === undefined ? plain : compressionsAlgorithms[name].compressSync(plain);
+}
+
+const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f63b78);
+  return crc;
+});
+
+/** Byte by byte, so unlike the one that is tested. */
+function castagnoli(bytes: Buffer): number {
+  let crc = -1;
+  for (const byte of bytes) crc = (crc >>> 8) ^ (REMAINDERS[(crc ^ byte) & 255] ?? 0);
+  return ~crc >>> 0;
 }
 
 /** A transaction's end: one record whose key says which. */
@@ -76,10 +104,13 @@ function bytes(text: string | Buffer | null): Buffer {
   return Buffer.concat([varint(found.length), found]);
 }
 
-/** Zigzag, seven bits a byte, the least first. */
-function varint(value: number): Buffer {
+/** Zigzag, so that small negative numbers are short too. */
+const varint = (value: number): Buffer => uvarint((BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
+
+/** Seven bits a byte, the least first. */
+export function uvarint(value: number | bigint): Buffer {
   const out: number[] = [];
-  let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
+  let rest = BigInt.asUintN(64, BigInt(value));
   for (; rest >= 0x80n; rest >>= 7n) out.push(Number(rest & 0x7fn) | 0x80);
   return Buffer.from([...out, Number(rest)]);
 }

@@ -2,6 +2,7 @@ import { changeFormat, CHANGE_FORMATS, CHANGE_FORMATS_DOC } from '../../base/cha
 import type { ChangeFormat, CsvDialect, SourceDeclaration } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs, OptionValues } from '../../base/options.ts';
+import { QUOTING_NAMES, QUOTING_OPTIONS, quotingOf } from '../csv-options.ts';
 
 export const FILE_OPTIONS = {
   path: {
@@ -35,10 +36,7 @@ export const FILE_OPTIONS = {
     doc: 'a record that does not decode stops the run instead of going to the dead letters',
   },
   header: { type: 'boolean', doc: 'csv: whether the first record of each file names the columns; true' },
-  delimiter: { type: 'string', doc: "csv: what stands between two fields; ',' ('\\t' for a tab, the default of .tsv)" },
-  quote: { type: 'string', doc: `csv: what a field may stand in; '"' (empty for none)` },
-  escape: { type: 'string', doc: 'csv: what stands before a quote inside a quoted field; the quote itself' },
-  null: { type: 'string', doc: 'csv: the unquoted text that is NULL, besides an empty field' },
+  ...QUOTING_OPTIONS,
 } as const satisfies OptionSpecs;
 
 export type Compression = 'auto' | 'none' | 'gzip';
@@ -58,7 +56,7 @@ export interface FileSettings {
     | { readonly kind: 'csv'; readonly header: boolean; readonly quoting: Omit<CsvDialect, 'header'> };
 }
 
-const CSV_ONLY = ['header', 'delimiter', 'quote', 'escape', 'null'] as const;
+const CSV_ONLY = ['header', ...QUOTING_NAMES] as const;
 const EXTENSIONS: Readonly<Record<string, 'json' | 'csv' | 'parquet'>> = {
   json: 'json',
   jsonl: 'json',
@@ -97,36 +95,15 @@ export function fileSettings({ options, span }: Pick<SourceDeclaration, 'options
     changes: changes === undefined ? undefined : { format: changes, keyed: false },
     format:
       kind === 'csv'
-        ? { kind, header: options['header'] !== false, quoting: quotingOf(options, extension === 'tsv', fail) }
+        ? {
+            kind,
+            header: options['header'] !== false,
+            quoting: quotingOf(options, extension === 'tsv' ? '\t' : ',', fail),
+          }
         : kind === 'json'
           ? { kind, isArray: options['format'] === 'json_array' }
           : { kind },
   };
-}
-
-function quotingOf(
-  options: OptionValues,
-  tabs: boolean,
-  fail: (message: string, hint: string) => StreamsqlError,
-): Omit<CsvDialect, 'header'> {
-  const delimiter = (text(options, 'delimiter') ?? (tabs ? '\t' : ',')).replaceAll('\\t', '\t');
-  const quote = text(options, 'quote') ?? '"';
-  const escape = text(options, 'escape') ?? quote;
-  const nullText = text(options, 'null') ?? '';
-  if (!/^[^\r\n"]{1,4}$/.test(delimiter) || delimiter.includes(quote || '\n'))
-    throw fail(
-      `delimiter takes one to four characters other than the quote, not '${delimiter}'`,
-      FILE_OPTIONS.delimiter.doc,
-    );
-  for (const [name, value] of Object.entries({ quote, escape }))
-    if (!/^[\x21-\x7e]?$/.test(value))
-      throw fail(
-        `${name} takes one ASCII character, not '${value}'`,
-        FILE_OPTIONS[name === 'quote' ? 'quote' : 'escape'].doc,
-      );
-  if ([delimiter, quote, escape, '\n', '\r'].some((part) => part !== '' && nullText.includes(part)))
-    throw fail(`null must not contain the delimiter, the quote or the escape: '${nullText}'`, FILE_OPTIONS.null.doc);
-  return { delimiter, quote, escape, nullText };
 }
 
 /** The extension that all the patterns share, without `.gz`. */

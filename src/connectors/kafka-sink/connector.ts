@@ -4,6 +4,7 @@ import { StreamsqlError } from '../../base/errors.ts';
 import { nearest, type OptionSpecs, type OptionValues } from '../../base/options.ts';
 import { sameName, type Column } from '../../base/schema.ts';
 import { parseAddresses, type Address } from '../kafka/address.ts';
+import { readSecurity, SECURITY_OPTIONS } from '../kafka/security.ts';
 import { AtLeastOnceWriter } from './at-least-once.ts';
 import { ExactlyOnceWriter } from './exactly-once.ts';
 import type { KafkaSinkSettings } from './opening.ts';
@@ -58,6 +59,7 @@ const OPTIONS = {
     default: 'streamsql',
     doc: 'what the brokers call this client in their logs and quotas',
   },
+  ...SECURITY_OPTIONS,
 } as const satisfies OptionSpecs;
 
 /**
@@ -108,6 +110,7 @@ function readSettings(declaration: SinkDeclaration): KafkaSinkSettings {
   return {
     sink: name,
     brokers: readBrokers(declaration),
+    security: readSecurity(declaration),
     topic,
     format,
     columns,

@@ -4,6 +4,8 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { Address } from '../kafka/address.ts';
 import { Cluster, type Topic } from '../kafka/cluster.ts';
 import { brokerCodes } from '../kafka/codes.ts';
+import { unreachable } from '../kafka/refusal.ts';
+import type { Security } from '../kafka/security.ts';
 import { Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
 import type { Compression } from './record-batch.ts';
@@ -11,6 +13,7 @@ import { EpochRows, type RowsSettings } from './rows.ts';
 
 export interface KafkaSinkSettings extends RowsSettings {
   readonly brokers: readonly Address[];
+  readonly security: Security;
   readonly topic: string;
   readonly clientId: string;
   readonly compression: Compression;
@@ -34,10 +37,11 @@ export class SinkParts {
 
   constructor(settings: KafkaSinkSettings, context: SinkContext) {
     this.settings = settings;
-    this.cluster = new Cluster(settings.brokers, settings.topic, {
+    this.cluster = new Cluster(settings.brokers, {
       clientId: settings.clientId,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       requestTimeoutMs: ANSWER_TIMEOUT_MS,
+      security: settings.security,
     });
     this.patience = new Patience(this.cluster.addresses, context);
     this.rows = new EpochRows(settings, context);
@@ -51,17 +55,15 @@ export class SinkParts {
       return new Outbox(this.settings, this.cluster, this.patience, topic);
     } catch (error) {
       if (error instanceof StreamsqlError || brokerCodes(error).length > 0 || !(error instanceof Error)) throw error;
-      throw new StreamsqlError('SINK', `no broker at ${this.cluster.addresses}`, {
-        hint: `is Kafka running there? ${error.message}`,
-        cause: error,
-      });
+      const [message, hint] = unreachable(error, this.cluster.addresses, this.settings.security);
+      throw new StreamsqlError('SINK', message, { hint, cause: error });
     }
   }
 
   private async topic(began: number): Promise<Topic> {
-    const topic = await this.cluster.topic({ create: true });
+    const topic = await this.cluster.topic(this.settings.topic, { create: true });
     if (topic === undefined) {
-      if (Date.now() - began > CREATION_PATIENCE_MS) throw await this.cluster.missing();
+      if (Date.now() - began > CREATION_PATIENCE_MS) throw await this.cluster.missing(this.settings.topic);
       throw new ProtocolError('UNKNOWN_TOPIC_OR_PARTITION');
     }
     if (topic.leaders.size === 0) throw new ProtocolError('LEADER_NOT_AVAILABLE');

@@ -180,10 +180,10 @@ export class Outbox {
 
   /** Who leads what now. */
   private async refresh(): Promise<void> {
-    const topic = await this.cluster.topic();
+    const topic = await this.cluster.topic(this.settings.topic);
     if (topic === undefined) {
       this.missingSince ??= Date.now();
-      if (Date.now() - this.missingSince > TOPIC_PATIENCE_MS) throw await this.cluster.missing();
+      if (Date.now() - this.missingSince > TOPIC_PATIENCE_MS) throw await this.cluster.missing(this.settings.topic);
       return;
     }
     this.missingSince = undefined;

@@ -5,8 +5,9 @@ export interface AbortedTransaction {
 }
 
 /**
- * Which records of one partition belong to aborted transactions (read_committed). A response names those that overlap
- * it; a transaction is open from its first offset to the abort marker of its producer, over responses.
+ * Which records of one partition belong to aborted transactions (read_committed). Each response names all those that
+ * overlap it, also where they began before it, so what an earlier response said is forgotten: the abort marker of a
+ * transaction that was left open there may be gone by now, and its producer's next records are not to be skipped.
  */
 export class AbortedTransactions {
   private ahead: AbortedTransaction[] = [];
@@ -15,6 +16,7 @@ export class AbortedTransactions {
   /** What the response says, before its batches are read. */
   announce(transactions: readonly AbortedTransaction[]): void {
     this.ahead = transactions.toSorted((a, b) => a.firstOffset - b.firstOffset);
+    this.open.clear();
   }
 
   /** Before a batch whose last offset is this. */
@@ -30,12 +32,6 @@ export class AbortedTransactions {
   /** Whether a transactional batch of this producer, just reached, is to be skipped. */
   has(producerId: bigint): boolean {
     return this.open.has(producerId);
-  }
-
-  /** What comes next does not follow what came before. */
-  clear(): void {
-    this.ahead = [];
-    this.open.clear();
   }
 
   /** At the abort marker of this producer. */

@@ -4,8 +4,10 @@ import { StreamsqlError } from '../../base/errors.ts';
 import { showAddress, type Address } from './address.ts';
 import { Broker, type ConnectionSettings } from './broker.ts';
 import { CODE, brokerCodes, partialResponse } from './codes.ts';
+import { nameOf, selects, type TopicPartition, type TopicSelection } from './topics.ts';
 
 export interface Topic {
+  readonly name: string;
   readonly id: string;
   /** The node that leads each partition, by index; -1 where there is none now. */
   readonly leaders: ReadonlyMap<number, number>;
@@ -22,18 +24,16 @@ const NEEDED: readonly (readonly [key: number, version: number])[] = [
   [3, 12],
 ];
 
-/** The brokers and one topic of theirs: who leads what, and where it begins and ends. Every call is one attempt. */
+/** The brokers and their topics: who leads what, and where it begins and ends. Every call is one attempt. */
 export class Cluster {
   private readonly bootstrap: readonly Address[];
-  private readonly topicName: string;
   private readonly settings: ConnectionSettings;
   private readonly nodes = new Map<number, Address>();
   private readonly brokers = new Map<string, Broker>();
   private versionsChecked = false;
 
-  constructor(bootstrap: readonly Address[], topic: string, settings: ConnectionSettings) {
+  constructor(bootstrap: readonly Address[], settings: ConnectionSettings) {
     this.bootstrap = bootstrap;
-    this.topicName = topic;
     this.settings = settings;
   }
 
@@ -51,28 +51,52 @@ export class Cluster {
     return new Broker(address, this.settings);
   }
 
-  /** Asks one broker after another; undefined where there is no such topic. `create`: where the brokers make topics themselves. */
-  async topic({ create = false }: { readonly create?: boolean } = {}): Promise<Topic | undefined> {
-    const response = await this.anyone((broker) => this.metadata(broker, create));
-    const topic = response.topics.find((each) => each.name === this.topicName);
-    if (topic?.errorCode === CODE.TOPIC_AUTHORIZATION_FAILED) {
-      throw new StreamsqlError('SOURCE', `topic '${this.topicName}' is not open to this client`);
-    }
-    if (topic === undefined || topic.errorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) return undefined;
-    if (topic.errorCode !== 0) throw new ProtocolError(topic.errorCode);
-    for (const { nodeId, host, port } of response.brokers) this.nodes.set(nodeId, { host, port });
-    return { id: topic.topicId, leaders: new Map(topic.partitions.map((p) => [p.partitionIndex, p.leaderId])) };
+  /** Undefined where there is no such topic. `create`: where the brokers make topics themselves. */
+  async topic(name: string, { create = false }: { readonly create?: boolean } = {}): Promise<Topic | undefined> {
+    const [topic] = await this.topics({ kind: 'names', names: [name] }, create);
+    return topic;
   }
 
-  /** The offset of each partition, by index, as read_committed sees it: LATEST is the last stable offset. */
-  async offsets(partitions: readonly number[], at: typeof EARLIEST | typeof LATEST): Promise<Map<number, number>> {
-    const topic = await this.topic();
-    const byLeader = Map.groupBy(partitions, (partition) => topic?.leaders.get(partition) ?? -1);
-    const answers = await Promise.all(
-      [...byLeader].map(([node, indexes]) => this.offsetsFrom(this.leader(node), indexes, at)),
+  /** Those of a selection that there are. Asks one broker after another. */
+  async topics(selection: TopicSelection, create = false): Promise<Topic[]> {
+    const names = selection.kind === 'names' ? [...selection.names] : null;
+    const response = await this.anyone((broker) => this.metadata(broker, names, create));
+    const topics = response.topics.filter(({ name, isInternal, errorCode }) => {
+      if (!selects(selection, name ?? '') || (isInternal && selection.kind === 'pattern')) return false;
+      if (errorCode === CODE.TOPIC_AUTHORIZATION_FAILED)
+        throw new StreamsqlError('SOURCE', `topic '${name}' is not open to this client`);
+      if (errorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) return false;
+      if (errorCode !== 0) throw new ProtocolError(errorCode);
+      return true;
+    });
+    for (const { nodeId, host, port } of response.brokers) this.nodes.set(nodeId, { host, port });
+    return topics.map(({ name, topicId, partitions }) => ({
+      name: name ?? '',
+      id: topicId,
+      leaders: new Map(partitions.map((p) => [p.partitionIndex, p.leaderId])),
+    }));
+  }
+
+  /**
+   * The offsets of partitions, by name, as read_committed sees them: LATEST is the last stable one. Any other `at` is a
+   * time, ms since 1970: the first offset with that time or a later one, -1 where there is none.
+   */
+  async offsets(partitions: readonly TopicPartition[], at: bigint): Promise<Map<string, number>> {
+    if (partitions.length === 0) return new Map();
+    const names = [...new Set(partitions.map(({ topic }) => topic))];
+    const topics = new Map((await this.topics({ kind: 'names', names })).map((topic) => [topic.name, topic]));
+    const byLeader = Map.groupBy(partitions, ({ topic, partition }) => topics.get(topic)?.leaders.get(partition) ?? -1);
+    const answers = await Promise.all([...byLeader].map(([node, own]) => this.offsetsFrom(this.leader(node), own, at)));
+    return new Map(
+      answers.flatMap((answer) =>
+        answer.topics.flatMap(({ name, partitions: parts }) =>
+          parts.map((part): [string, number] => [
+            nameOf({ topic: name, partition: part.partitionIndex }),
+            Number(part.offset),
+          ]),
+        ),
+      ),
     );
-    const parts = answers.flatMap((answer) => answer.topics.flatMap((topic) => topic.partitions));
-    return new Map(parts.map((part) => [part.partitionIndex, Number(part.offset)]));
   }
 
   async close(): Promise<void> {
@@ -110,20 +134,20 @@ export class Cluster {
 
   private offsetsFrom(
     broker: Broker,
-    partitions: readonly number[],
+    partitions: readonly TopicPartition[],
     timestamp: bigint,
   ): ReturnType<typeof listOffsetsV9.api.async> {
-    const topic = {
-      name: this.topicName,
-      partitions: partitions.map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp })),
-    };
-    return broker.call(listOffsetsV9.api, -1, READ_COMMITTED, [topic]);
+    const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([name, own]) => ({
+      name,
+      partitions: own.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
+    }));
+    return broker.call(listOffsetsV9.api, -1, READ_COMMITTED, topics);
   }
 
-  private async metadata(broker: Broker, create: boolean): Promise<MetadataAnswer> {
+  private async metadata(broker: Broker, names: string[] | null, create: boolean): Promise<MetadataAnswer> {
     await this.checkVersions(broker);
     try {
-      return await broker.call(metadataV12.api, [this.topicName], create, false);
+      return await broker.call(metadataV12.api, names, create, false);
     } catch (error) {
       // Codes for the topic or some of its partitions; the rest of the answer is good.
       const response = partialResponse(error) as MetadataAnswer | undefined;
@@ -148,14 +172,14 @@ export class Cluster {
   }
 
   /** What to say where there is no such topic. */
-  async missing(): Promise<StreamsqlError> {
+  async missing(name: string): Promise<StreamsqlError> {
     const all = await this.anyone((broker) => broker.call(metadataV12.api, null, false, false)).catch(() => undefined);
     const names = (all?.topics ?? []).filter((topic) => !topic.isInternal).map((topic) => topic.name ?? '');
-    const near = nearest(this.topicName, names);
+    const near = nearest(name, names);
     const listed = names.toSorted().slice(0, 10).join(', ');
     const hint =
       near === undefined ? (listed === '' ? 'it has no topics' : `it has ${listed}`) : `did you mean ${near}?`;
-    return new StreamsqlError('SOURCE', `the broker at ${this.addresses} has no topic '${this.topicName}'`, { hint });
+    return new StreamsqlError('SOURCE', `the broker at ${this.addresses} has no topic '${name}'`, { hint });
   }
 }
 

@@ -1,8 +1,11 @@
 import type { Reader } from '@platformatic/kafka';
+import { StreamsqlError } from '../../base/errors.ts';
 import type { AbortedTransaction } from './aborted.ts';
 
 /** A partition's part of a fetch response; its batches are `bytes[start, end)` of the response. */
 export interface FetchedPartition {
+  /** The topic's id, 32 digits. */
+  readonly topicId: string;
   readonly index: number;
   readonly error: number;
   readonly highWatermark: number;
@@ -22,25 +25,21 @@ export interface FetchResponse {
 }
 
 /**
- * Parses Fetch v13 to v17 responses for one topic. The response comes as the socket's many small buffers; they are
+ * Parses Fetch v13 to v17 responses. The response comes as the socket's many small buffers; they are
  * joined in one buffer that is used again, because a fresh one of 16 MB costs more in page faults than the copy.
  */
 export class FetchResponseParser {
   private joined = Buffer.alloc(0);
 
+  /** Throws a SOURCE error where the bytes are no such response. */
   readonly parse = (_correlation: number, _key: number, _version: number, reader: Reader): FetchResponse => {
     const bytes = this.join(reader.buffer.buffers, reader.length);
-    const cursor = new Cursor(bytes, reader.position);
-    const throttleMs = cursor.int32();
-    const error = cursor.int16();
-    cursor.skip(4); // session id
-    const partitions: FetchedPartition[] = [];
-    for (let topics = cursor.uvarint() - 1; topics > 0; topics--) {
-      cursor.skip(16); // topic id
-      for (let n = cursor.uvarint() - 1; n > 0; n--) partitions.push(readPartition(cursor));
-      cursor.tags();
+    try {
+      return readResponse(new Cursor(bytes, reader.position), bytes);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new StreamsqlError('SOURCE', "the broker's answer to a fetch is damaged: it ends too early", { cause });
     }
-    return { throttleMs, error, partitions, bytes };
   };
 
   private join(buffers: readonly Buffer[], length: number): Buffer {
@@ -49,11 +48,24 @@ export class FetchResponseParser {
     if (this.joined.length < length) this.joined = Buffer.allocUnsafeSlow(Math.ceil(length * 1.25));
     let at = 0;
     for (const buffer of buffers) at += buffer.copy(this.joined, at);
-    return this.joined;
+    return this.joined.subarray(0, at);
   }
 }
 
-function readPartition(cursor: Cursor): FetchedPartition {
+function readResponse(cursor: Cursor, bytes: Buffer): FetchResponse {
+  const throttleMs = cursor.int32();
+  const error = cursor.int16();
+  cursor.skip(4); // session id
+  const partitions: FetchedPartition[] = [];
+  for (let topics = cursor.uvarint() - 1; topics > 0; topics--) {
+    const topicId = cursor.hex(16);
+    for (let n = cursor.uvarint() - 1; n > 0; n--) partitions.push(readPartition(cursor, topicId));
+    cursor.tags();
+  }
+  return { throttleMs, error, partitions, bytes };
+}
+
+function readPartition(cursor: Cursor, topicId: string): FetchedPartition {
   const index = cursor.int32();
   const error = cursor.int16();
   const highWatermark = cursor.int64();
@@ -69,7 +81,7 @@ function readPartition(cursor: Cursor): FetchedPartition {
   const start = cursor.position;
   cursor.skip(size);
   cursor.tags();
-  return { index, error, highWatermark, lastStable, logStart, aborted, start, end: start + size };
+  return { topicId, index, error, highWatermark, lastStable, logStart, aborted, start, end: start + size };
 }
 
 class Cursor {
@@ -83,6 +95,11 @@ class Cursor {
 
   skip(length: number): void {
     this.position += length;
+  }
+
+  hex(length: number): string {
+    this.position += length;
+    return this.bytes.toString('hex', this.position - length, this.position);
   }
 
   int16(): number {

@@ -5,7 +5,7 @@ import type { Broker } from './broker.ts';
 import { READ_COMMITTED } from './cluster.ts';
 import { FetchResponseParser, type FetchedPartition, type FetchResponse } from './fetch-response.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { nextOffset, readBatches, type Layout } from './record-batch.ts';
+import { damaged, DamagedBatch, nextOffset, readBatches, type Layout } from './record-batch.ts';
 
 export interface FetchTuning {
   /** How long the broker may wait for a first record, ms. */
@@ -18,11 +18,11 @@ export interface FetchTuning {
 
 /** What a fetcher needs of its reader. */
 export interface FetchHost {
-  readonly topicId: string;
   readonly layout: Layout;
   readonly tuning: FetchTuning;
   readonly partitionCount: number;
-  partition(index: number): PartitionLog | undefined;
+  /** `topicId`: its 32 digits. */
+  partition(topicId: string, number: number): PartitionLog | undefined;
   /** The partitions that this node leads. */
   partitionsOf(node: number): readonly PartitionLog[];
   /** The node answered; something may have come. */
@@ -42,6 +42,8 @@ interface Outcome {
 
 /** While another partition of the broker waits for room, a long wait at the broker would hold it up. */
 const SHORT_WAIT_MS = 5;
+/** Bytes that were damaged on their way are whole the next time; the broker's own stay as they are. */
+const DAMAGES = 4;
 const FETCH = 1;
 const FETCH_VERSION = 17;
 
@@ -113,11 +115,14 @@ export class Fetcher {
   private advance(response: FetchResponse): [PartitionLog, FetchedPartition][] {
     const fetched: [PartitionLog, FetchedPartition][] = [];
     for (const part of response.partitions) {
-      const log = this.host.partition(part.index);
+      const log = this.host.partition(part.topicId, part.index);
       if (log === undefined) continue;
+      // Asked for before a damaged batch was found in what comes before it.
+      if (part.error === 0 && log.asked !== log.parsedTo) continue;
       fetched.push([log, part]);
       if (part.error !== 0) continue;
       log.lastStable = part.lastStable;
+      log.logEnd = part.highWatermark >= 0 ? part.highWatermark : Infinity;
       log.answers++;
       const next = nextOffset(response.bytes, part.start, part.end);
       if (next !== undefined) log.fetchOffset = Math.max(log.fetchOffset, next);
@@ -132,15 +137,21 @@ export class Fetcher {
     log.aborted.announce(part.aborted);
     try {
       readBatches(bytes, part.start, part.end, log, this.host.layout);
+      // A broker gives a whole batch, or nothing: https://cwiki.apache.org/confluence/display/KAFKA/KIP-74
+      const isEmpty = part.start === part.end;
+      if (!isEmpty && nextOffset(bytes, part.start, part.end) === undefined) throw damaged(log, 'it is cut short');
+      if (!isEmpty) log.damages = 0;
+      log.fetchOffset = Math.max(log.fetchOffset, log.parsedTo); // a bounded read may end before a batch that was cut short
     } catch (error) {
-      this.host.failed(log, error);
+      if (error instanceof DamagedBatch && ++log.damages < DAMAGES) log.fetchOffset = log.parsedTo;
+      else this.host.failed(log, error);
     }
     log.absorbed(part.end - part.start, before);
   }
 
   /** Undefined where no partition has room. Never rejects. */
   private send(): Promise<Outcome> | undefined {
-    const { tuning, topicId } = this.host;
+    const { tuning } = this.host;
     const share = tuning.prefetchBytes / this.host.partitionCount;
     const wanting = this.host.partitionsOf(this.node).filter((log) => !log.fetched && !log.failed);
     const asked = wanting.filter((log) => !log.inFlight && log.wanted(share) > 0);
@@ -148,18 +159,21 @@ export class Fetcher {
     // The broker fills a response in the order asked, and gives only the first partition with records a batch that is
     // larger than its limits: so each is to be the first in its turn.
     const first = this.rotation++ % asked.length;
-    const partitions = [...asked.slice(first), ...asked.slice(0, first)].map((log) => {
+    const topics: fetchV17.FetchRequestTopic[] = [];
+    for (const log of [...asked.slice(first), ...asked.slice(0, first)]) {
       log.inFlight = true;
-      return {
-        partition: log.index,
+      log.asked = log.fetchOffset;
+      const { topicId } = log;
+      if (topics.at(-1)?.topicId !== topicId) topics.push({ topicId, partitions: [] });
+      topics.at(-1)?.partitions.push({
+        partition: log.partition,
         currentLeaderEpoch: -1,
         fetchOffset: BigInt(log.fetchOffset),
         lastFetchedEpoch: -1,
         partitionMaxBytes: log.wanted(share),
-      };
-    });
+      });
+    }
     const waitMs = asked.length < wanting.length ? SHORT_WAIT_MS : tuning.maxWaitMs;
-    const topics = [{ topicId, partitions }];
     return this.request(waitMs, topics).then(
       (response) => ({ asked, response }),
       (error: unknown) => ({ asked, error }),
@@ -177,7 +191,8 @@ export class Fetcher {
         this.parser.parse,
         true,
         true,
-        (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(error)),
+        (error, answer) =>
+          error === null && answer !== undefined ? resolve(answer) : reject(this.broker.explained(error)),
       );
     });
     if (response.error !== 0) throw new ProtocolError(response.error);

@@ -2,7 +2,7 @@ import { addKeyed, type KeyedLayout } from './keyed-lines.ts';
 import type { LineFront, RecordParts } from './line-front.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { Layout } from './record-batch.ts';
-import { TEXT_GROWTH, writeText } from './value.ts';
+import { TEXT_GROWTH, writeBlob, writeText } from './value.ts';
 
 const [OPEN, QUOTE, LF] = [0x7b, 0x22, 10];
 /** A value that is not as most are: put together piece by piece. */
@@ -47,14 +47,14 @@ function addText(
   members: Buffer,
   offset: number,
   log: PartitionLog,
-  { prefix, suffix }: Layout & { readonly format: 'raw' },
+  { prefix, suffix, binary }: Layout & { readonly format: 'raw' },
 ): void {
   const segment = log.room(members.length + prefix.length + suffix.length + 1 + TEXT_GROWTH * text.length, 1);
   const { bytes, used } = segment;
   const keyAt = used + members.copy(bytes, used);
   // Both begin an object.
   const textAt = keyAt + prefix.copy(bytes, keyAt, 1);
-  const textEnd = writeText(bytes, textAt, text);
+  const textEnd = binary ? writeBlob(bytes, textAt, text) : writeText(bytes, textAt, text);
   if (textEnd === undefined) return log.reject(offset, text, 'not valid UTF-8');
   const lineEnd = textEnd + suffix.copy(bytes, textEnd);
   bytes[lineEnd] = LF;

@@ -20,5 +20,11 @@ export function madeAnew(topic: string): StreamsqlError {
   });
 }
 
+export function gone(name: string): StreamsqlError {
+  return new StreamsqlError('GAP', `${name}, which was read before, is not there any more`, {
+    hint: 'the topic was deleted: run from the start, with --fresh',
+  });
+}
+
 /** What tells one topic from another of the same name: the first 48 bits of its id. */
 export const topicMark = (id: string): number => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);

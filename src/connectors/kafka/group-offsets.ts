@@ -2,6 +2,7 @@ import { findCoordinatorV6, offsetCommitV9 } from '@platformatic/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address } from './address.ts';
 import type { Cluster } from './cluster.ts';
+import type { PartitionLog } from './partition-log.ts';
 
 const INTERVAL_MS = 5000;
 const LAST_COMMIT_MS = 1000;
@@ -14,17 +15,15 @@ const GROUP = 0;
 export class GroupOffsets {
   private readonly cluster: Cluster;
   private readonly group: string;
-  private readonly topic: string;
-  private readonly offsets: () => ReadonlyMap<number, number>;
+  private readonly offsets: () => ReadonlyMap<PartitionLog, number>;
   private readonly timer: NodeJS.Timeout;
-  private readonly written = new Map<number, number>();
+  private readonly written = new Map<PartitionLog, number>();
   private coordinator: Address | undefined;
   private running: Promise<void>;
 
-  constructor(cluster: Cluster, group: string, topic: string, offsets: () => ReadonlyMap<number, number>) {
+  constructor(cluster: Cluster, group: string, offsets: () => ReadonlyMap<PartitionLog, number>) {
     this.cluster = cluster;
     this.group = group;
-    this.topic = topic;
     this.offsets = offsets;
     this.timer = setInterval(() => void this.commit(), INTERVAL_MS).unref();
     // The first question for a coordinator makes the broker create what it keeps offsets in, which takes a while.
@@ -55,18 +54,20 @@ export class GroupOffsets {
   }
 
   private async write(): Promise<void> {
-    const moved = [...this.offsets()].filter(([partition, offset]) => this.written.get(partition) !== offset);
+    const moved = [...this.offsets()].filter(([log, offset]) => this.written.get(log) !== offset);
     if (moved.length === 0) return;
     if (this.coordinator === undefined) await this.find();
     if (this.coordinator === undefined) return;
-    const partitions = moved.map(([partitionIndex, offset]) => ({
-      partitionIndex,
-      committedOffset: BigInt(offset),
-      committedLeaderEpoch: -1,
-      committedMetadata: '',
+    const topics = [...Map.groupBy(moved, ([log]) => log.topic)].map(([name, own]) => ({
+      name,
+      partitions: own.map(([log, offset]) => ({
+        partitionIndex: log.partition,
+        committedOffset: BigInt(offset),
+        committedLeaderEpoch: -1,
+        committedMetadata: '',
+      })),
     }));
-    const broker = this.cluster.broker(this.coordinator);
-    await broker.call(offsetCommitV9.api, this.group, -1, '', null, [{ name: this.topic, partitions }]);
-    for (const [partition, offset] of moved) this.written.set(partition, offset);
+    await this.cluster.broker(this.coordinator).call(offsetCommitV9.api, this.group, -1, '', null, topics);
+    for (const [log, offset] of moved) this.written.set(log, offset);
   }
 }

@@ -2,6 +2,7 @@ import type { OffsetRun, PartitionState, RejectedRecord } from '../../base/conne
 import { NO_BYTES, type Check } from '../../base/crc32.ts';
 import { AbortedTransactions } from './aborted.ts';
 import type { Segment, SegmentPool } from './segment.ts';
+import { nameOf } from './topics.ts';
 
 /** What a poll takes of one partition: lines to be written, and what they are. */
 export interface Taken {
@@ -23,7 +24,12 @@ const LEAST_BYTES = 64 << 10;
 
 /** One partition: what has been fetched of it and not been taken yet. Offsets are Kafka's. */
 export class PartitionLog implements PartitionState {
+  /** Its place in the reader's list. */
   readonly index: number;
+  readonly topic: string;
+  readonly topicId: string;
+  /** Its number in its topic. */
+  readonly partition: number;
   readonly name: string;
   readonly aborted = new AbortedTransactions();
   /** Where a bounded read ends; undefined where it does not. */
@@ -38,12 +44,18 @@ export class PartitionLog implements PartitionState {
   incoming = 0;
   /** The next offset to ask for. */
   fetchOffset: number;
+  /** What was asked for last. */
+  asked = -1;
+  /** How many answers, one after the other, had damaged bytes. */
+  damages = 0;
   /** The next offset to be parsed. */
   parsedTo: number;
   /** The next offset to be taken. */
   position: number;
   /** The end that read_committed sees (the last stable offset), as last heard of. */
   lastStable: number | undefined;
+  /** About where the log ends, by the answer that is being absorbed. */
+  logEnd = Infinity;
   /** Answers of the broker about it, each with its end then. */
   answers = 0;
   /** It cannot be read on. */
@@ -51,9 +63,19 @@ export class PartitionLog implements PartitionState {
   private readonly segments: Segment[] = [];
   private readonly pool: SegmentPool;
 
-  constructor(topic: string, index: number, start: number, stop: number | undefined, pool: SegmentPool) {
+  constructor(
+    topic: string,
+    partition: number,
+    start: number,
+    stop: number | undefined,
+    pool: SegmentPool,
+    { index = partition, topicId = '' }: { readonly index?: number; readonly topicId?: string } = {},
+  ) {
     this.index = index;
-    this.name = `${topic}-${index}`;
+    this.topic = topic;
+    this.topicId = topicId;
+    this.partition = partition;
+    this.name = nameOf(this);
     this.fetchOffset = this.parsedTo = this.position = start;
     this.stop = stop;
     this.pool = pool;
@@ -124,7 +146,6 @@ export class PartitionLog implements PartitionState {
 
   /** What is next is not there any more: goes on at `offset`, as if there had been nothing before it. */
   skipTo(offset: number): void {
-    this.aborted.clear();
     this.fetchOffset = offset;
     this.settle(offset);
   }

@@ -1,5 +1,6 @@
 import type {
   Chunk,
+  CsvDialect,
   PartitionState,
   PollRequest,
   SourceContext,
@@ -8,19 +9,26 @@ import type {
 } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { Address } from './address.ts';
-import { Cluster, EARLIEST, LATEST, type Topic } from './cluster.ts';
-import { endsBefore, madeAnew, topicMark } from './gaps.ts';
+import { Cluster, type Topic } from './cluster.ts';
+import { brokerCodes } from './codes.ts';
+import { endsBefore, gone, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { Notices } from './notices.ts';
 import type { PartitionLog } from './partition-log.ts';
-import { persist } from './retry.ts';
+import type { Layout } from './record-batch.ts';
+import { unreachable } from './refusal.ts';
+import { asSourceError, insist, mayPass } from './retry.ts';
+import type { Security } from './security.ts';
 import { SegmentPool } from './segment.ts';
+import { extentOf, type Start } from './start.ts';
 import { Subscription, type SubscriptionSettings } from './subscription.ts';
 import { TakenChunks } from './taken-chunks.ts';
+import { missingOf, nameOf, partitionsOf, shown, type TopicPartition } from './topics.ts';
 
 export interface KafkaSettings extends SubscriptionSettings {
   readonly brokers: readonly Address[];
-  readonly start: 'earliest' | 'latest';
+  readonly security: Security;
+  readonly start: Start;
   readonly groupId: string;
   readonly clientId: string;
   /** How often to look for new partitions, ms. */
@@ -33,7 +41,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** The key of what `open` waits for among the notices; nodes have theirs from 0. */
 const OPENING = -2;
 
-/** Reads one topic: a subscription fills the partitions' logs, and a poll takes from them. */
+/** Reads topics: a subscription fills the partitions' logs, and a poll takes from them. */
 export class KafkaReader implements SourceReader {
   private readonly settings: KafkaSettings;
   private readonly cluster: Cluster;
@@ -54,12 +62,13 @@ export class KafkaReader implements SourceReader {
     this.settings = settings;
     this.context = context;
     this.signal = AbortSignal.any([context.signal, this.stopping.signal]);
-    this.cluster = new Cluster(settings.brokers, settings.topic, {
+    this.cluster = new Cluster(settings.brokers, {
       clientId: settings.clientId,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       requestTimeoutMs: ANSWER_TIMEOUT_MS + settings.tuning.maxWaitMs,
+      security: settings.security,
     });
-    this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool);
+    this.chunks = new TakenChunks(context.scratch, context.parallelism, this.pool, dialectOf(settings.layout));
     this.notices = new Notices((message) => context.notice(message));
   }
 
@@ -70,41 +79,30 @@ export class KafkaReader implements SourceReader {
   /** Waits some seconds for a broker; after that one that goes away is waited for without end. */
   async open(): Promise<void> {
     const { cluster, pool, notices, signal } = this;
-    const { bounded, start, topic, groupId, discoveryMs } = this.settings;
+    const { bounded, start, topics: selection, groupId, discoveryMs } = this.settings;
     const { resume, skipped } = this.context;
-    const deadline = Date.now() + OPEN_PATIENCE_MS;
-    const found = await this.patiently(async () => await this.topic(), deadline);
-    const indexes = [...found.leaders.keys()].sort((a, b) => a - b);
-    if (resume !== undefined) checkKnown(resume, topic, found.id, indexes.length);
-    const offsets = (at: typeof EARLIEST | typeof LATEST): Promise<Map<number, number>> =>
-      this.patiently(() => cluster.offsets(indexes, at), deadline);
-    const isLatest = start === 'latest' && resume === undefined;
-    const ends = bounded || isLatest || resume !== undefined ? await offsets(LATEST) : undefined;
-    const starts = isLatest ? ends : await offsets(EARLIEST);
+    const found = await this.patiently(async () => await this.topics(), Date.now() + OPEN_PATIENCE_MS);
+    const partitions = inOrder(resume, partitionsOf(found, selection));
+    const from = resume === undefined ? start : FROM_THE_FIRST;
+    const extent = await extentOf(cluster, partitions, from, (attempt) => this.patiently(attempt));
     notices.clear(OPENING);
     const changed = (): void => this.wakePoll?.();
-    const subscription = new Subscription(found.id, this.settings, {
-      cluster,
-      pool,
-      notices,
-      signal,
-      skipped,
-      changed,
-    });
-    for (const index of indexes) {
-      const [first, end] = [starts?.get(index) ?? 0, ends?.get(index)];
+    const subscription = new Subscription(this.settings, { cluster, pool, notices, signal, skipped, changed });
+    for (const [index, each] of partitions.entries()) {
+      const name = nameOf(each);
+      const [first, end] = [extent.firsts.get(name) ?? 0, extent.ends.get(name) ?? 0];
       const known = resume?.partitions[index];
-      const position = known?.position ?? first;
+      const position = known?.position ?? extent.starts.get(name) ?? first;
       // A bounded read ends where it said when it began.
       const stop = bounded ? (known?.end ?? end) : undefined;
       const reach = Math.max(position, stop ?? 0);
-      if (known !== undefined && end !== undefined && reach > end) throw endsBefore(known.name, end, reach);
-      subscription.add(index, position, first, stop);
+      if (known !== undefined && reach > end) throw endsBefore(name, end, reach);
+      subscription.add(each, position, first, stop);
     }
-    this.ends = resume === undefined ? undefined : ends;
+    if (resume !== undefined) this.ends = new Map(partitions.map((each, i) => [i, extent.ends.get(nameOf(each)) ?? 0]));
     this.subscription = subscription;
-    subscription.route(found);
-    this.group = new GroupOffsets(cluster, groupId, topic, () => this.chunks.released(subscription.logs));
+    subscription.begin(found);
+    this.group = new GroupOffsets(cluster, groupId, () => this.chunks.released(subscription.logs));
     if (!bounded) this.discovery = setInterval(() => void subscription.refresh(), discoveryMs).unref();
   }
 
@@ -113,7 +111,6 @@ export class KafkaReader implements SourceReader {
     if (subscription === undefined)
       throw new StreamsqlError('INTERNAL', 'a Kafka source was polled before it was open');
     for (const [index, stop] of upTo ?? []) this.checkReach(index, stop);
-    const mark = topicMark(subscription.topicId);
     const stopOf = (log: PartitionLog): number => (upTo === undefined ? Infinity : (upTo.get(log.index) ?? 0));
     const allowed = (log: PartitionLog): boolean =>
       (partitions === 'all' || partitions.has(log.index)) && log.position < stopOf(log);
@@ -122,7 +119,7 @@ export class KafkaReader implements SourceReader {
       if (subscription.failure !== undefined) throw subscription.failure;
       const ready = subscription.logs.filter((log) => log.ready && allowed(log));
       if (ready.length > 0) {
-        const chunks = await this.chunks.take(ready, maxRecords, stopOf, mark);
+        const chunks = await this.chunks.take(ready, maxRecords, stopOf);
         subscription.wake();
         return chunks;
       }
@@ -159,39 +156,49 @@ export class KafkaReader implements SourceReader {
   /** What was read once must be there up to its end. */
   private checkReach(index: number, stop: number): void {
     const end = this.ends?.get(index);
-    if (end !== undefined && end < stop) throw endsBefore(`${this.settings.topic}-${index}`, end, stop);
+    if (end !== undefined && end < stop) throw endsBefore(this.partitions[index]?.name ?? '', end, stop);
   }
 
-  private async topic(): Promise<Topic> {
-    const topic = await this.cluster.topic();
-    if (topic === undefined) throw await this.cluster.missing();
-    return topic;
-  }
-
-  private async patiently<T>(attempt: () => Promise<T>, deadline: number): Promise<T> {
-    let waited = false;
-    const waiting = (): void => {
-      waited = true;
-      this.notices.set(OPENING, `waiting for broker ${this.cluster.addresses}`);
-    };
-    try {
-      return await persist(attempt, { signal: this.signal, deadline, waiting });
-    } catch (error) {
-      if (!waited || !(error instanceof StreamsqlError) || error.cause === undefined) throw error;
-      throw new StreamsqlError('SOURCE', `no broker at ${this.cluster.addresses}`, {
-        hint: `is Kafka running there? ${error.message}`,
-        cause: error.cause,
+  /** Throws where one is not there that is not waited for. */
+  private async topics(): Promise<Topic[]> {
+    const { topics: selection, bounded, waitForTopic } = this.settings;
+    const found = await this.cluster.topics(selection);
+    const missing = missingOf(selection, found);
+    if (missing !== undefined && (bounded || !waitForTopic)) throw await this.cluster.missing(missing);
+    if (bounded && found.length === 0)
+      throw new StreamsqlError('SOURCE', `no topic at ${this.cluster.addresses} matches ${shown(selection)}`, {
+        hint: 'a topic matches as a whole; without bounded = true it is waited for',
       });
+    return found;
+  }
+
+  private async patiently<T>(attempt: () => Promise<T>, deadline?: number): Promise<T> {
+    const waiting = (): void => this.notices.set(OPENING, `waiting for broker ${this.cluster.addresses}`);
+    try {
+      return await insist(attempt, { signal: this.signal, deadline, waiting });
+    } catch (error) {
+      if (!mayPass(error) || brokerCodes(error).length > 0) throw asSourceError(error);
+      const [message, hint] = unreachable(error, this.cluster.addresses, this.settings.security);
+      throw new StreamsqlError('SOURCE', message, { hint, cause: error });
     }
   }
 }
 
-/** Partitions are known by their number, which is their place in the list. */
-function checkKnown({ partitions }: SourceResume, topic: string, id: string, count: number): void {
-  if (partitions.length > count) throw madeAnew(topic);
-  for (const [index, { name, ordinal }] of partitions.entries()) {
-    if (name !== `${topic}-${index}`)
-      throw new StreamsqlError('INTERNAL', `partition ${index} of topic '${topic}' was known as ${name}`);
-    if (ordinal !== undefined && ordinal !== topicMark(id)) throw madeAnew(topic);
-  }
+const dialectOf = (layout: Layout): CsvDialect | undefined => (layout.format === 'csv' ? layout.dialect : undefined);
+
+const FROM_THE_FIRST: Start = { at: 'earliest', offsets: new Map() };
+
+/** Those that were known keep their places; the others follow. */
+function inOrder(resume: SourceResume | undefined, partitions: readonly TopicPartition[]): TopicPartition[] {
+  const left = new Map(partitions.map((each) => [nameOf(each), each]));
+  const topics = new Set(partitions.map((each) => each.topic));
+  const known = (resume?.partitions ?? []).map(({ name, ordinal }) => {
+    const found = left.get(name);
+    const topic = name.slice(0, name.lastIndexOf('-'));
+    if (found === undefined) throw topics.has(topic) ? madeAnew(topic) : gone(name);
+    if (ordinal !== undefined && ordinal !== topicMark(found.topicId)) throw madeAnew(topic);
+    left.delete(name);
+    return found;
+  });
+  return [...known, ...left.values()];
 }

@@ -12,6 +12,7 @@ import { PartitionLog } from './partition-log.ts';
 import type { Layout } from './record-batch.ts';
 import { asSourceError, mayPass, persist } from './retry.ts';
 import type { SegmentPool } from './segment.ts';
+import { awaited, nameOf, partitionsOf, type TopicPartition, type TopicSelection } from './topics.ts';
 
 /** A broker that has just started may not know its topics for a moment. */
 const TOPIC_PATIENCE_MS = 10_000;
@@ -19,9 +20,12 @@ const REFUSED_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1000;
 /** The key of notices about the cluster; those about a node go by its id. */
 const CLUSTER = -1;
+const TOPICS = -3;
 
 export interface SubscriptionSettings {
-  readonly topic: string;
+  readonly topics: TopicSelection;
+  /** Topics that are not there are waited for. */
+  readonly waitForTopic: boolean;
   readonly layout: Layout;
   readonly tuning: FetchTuning;
   readonly bounded: boolean;
@@ -37,22 +41,22 @@ export interface SubscriptionContext {
   changed(): void;
 }
 
-/** Keeps every partition of a topic being fetched from whichever broker leads it, for as long as it takes. */
+/** Keeps every partition of the topics being fetched from whichever broker leads it, for as long as it takes. */
 export class Subscription implements FetchHost {
   readonly logs: PartitionLog[] = [];
-  readonly topicId: string;
   readonly layout: Layout;
   readonly tuning: FetchTuning;
   /** What ended it. */
   failure: unknown;
   private readonly settings: SubscriptionSettings;
   private readonly context: SubscriptionContext;
+  /** By the digits of the topic's id, and the partition's number. */
+  private readonly byTopic = new Map<string, Map<number, PartitionLog>>();
   private readonly fetchers = new Map<number, Fetcher>();
   private readonly failures = new Map<number, number>();
   private refreshing: Promise<void> | undefined;
 
-  constructor(topicId: string, settings: SubscriptionSettings, context: SubscriptionContext) {
-    this.topicId = topicId;
+  constructor(settings: SubscriptionSettings, context: SubscriptionContext) {
     this.layout = settings.layout;
     this.tuning = settings.tuning;
     this.settings = settings;
@@ -63,8 +67,8 @@ export class Subscription implements FetchHost {
     return this.logs.length;
   }
 
-  partition(index: number): PartitionLog | undefined {
-    return this.logs[index];
+  partition(topicId: string, number: number): PartitionLog | undefined {
+    return this.byTopic.get(topicId)?.get(number);
   }
 
   partitionsOf(node: number): readonly PartitionLog[] {
@@ -72,16 +76,29 @@ export class Subscription implements FetchHost {
   }
 
   /** Of a partition's log there is what begins at `first`: where that is behind `start`, a gap. */
-  add(index: number, start: number, first: number, stop?: number): void {
-    const log = new PartitionLog(this.settings.topic, index, start, stop, this.context.pool);
+  add({ topic, topicId, partition }: TopicPartition, start: number, first: number, stop?: number): void {
+    const log = new PartitionLog(topic, partition, start, stop, this.context.pool, {
+      index: this.logs.length,
+      topicId,
+    });
     if (start < first) this.passGap(log, first);
     this.logs.push(log);
+    const digits = topicId.replaceAll('-', '');
+    const siblings = this.byTopic.get(digits) ?? new Map<number, PartitionLog>();
+    this.byTopic.set(digits, siblings.set(partition, log));
+  }
+
+  /** Fetches what was added, and looks for what is not there yet. */
+  begin(topics: readonly Topic[]): void {
+    this.route(topics);
+    if (this.awaitTopics(topics)) void this.pause(LONGEST_PAUSE_MS).then(() => this.refresh());
   }
 
   /** Hands each partition to the fetcher of the node that leads it. */
-  route(topic: Topic): void {
+  private route(topics: readonly Topic[]): void {
+    const leaders = new Map(topics.map((topic) => [topic.id, topic.leaders]));
     for (const log of this.logs) {
-      log.leader = topic.leaders.get(log.index) ?? -1;
+      log.leader = leaders.get(log.topicId)?.get(log.partition) ?? -1;
       const address = this.context.cluster.addressOf(log.leader);
       if (address === undefined || this.context.signal.aborted) continue;
       const present = this.fetchers.get(log.leader);
@@ -154,41 +171,55 @@ export class Subscription implements FetchHost {
     const since = Date.now();
     const waiting = (): void => notices.set(CLUSTER, `waiting for broker ${cluster.addresses}`);
     try {
-      const topic = await persist(async () => await this.find(since), { signal, waiting });
-      if (!this.settings.bounded) await this.addNew(topic);
-      this.route(topic);
+      const topics = await persist(async () => await this.find(since), { signal, waiting });
+      if (!this.settings.bounded) await this.addNew(topics);
+      this.route(topics);
       const leaderless = this.logs.find((log) => cluster.addressOf(log.leader) === undefined);
-      if (leaderless === undefined) return notices.clear(CLUSTER);
-      notices.set(CLUSTER, `waiting for a leader of ${leaderless.name}`);
-      void this.pause(LONGEST_PAUSE_MS).then(() => this.refresh());
+      if (leaderless === undefined) notices.clear(CLUSTER);
+      else notices.set(CLUSTER, `waiting for a leader of ${leaderless.name}`);
+      if (this.awaitTopics(topics) || leaderless !== undefined)
+        void this.pause(LONGEST_PAUSE_MS).then(() => this.refresh());
     } catch (error) {
       if (!signal.aborted) this.fail(error);
     }
   }
 
-  private async find(since: number): Promise<Topic> {
-    const topic = await this.context.cluster.topic();
-    if (topic === undefined) {
-      if (Date.now() - since > TOPIC_PATIENCE_MS) throw await this.context.cluster.missing();
+  private async find(since: number): Promise<Topic[]> {
+    const { topics: selection } = this.settings;
+    const topics = await this.context.cluster.topics(selection);
+    for (const { topic, topicId } of this.logs) {
+      const found = topics.find((each) => each.name === topic);
+      if (found !== undefined && found.id !== topicId) throw madeAnew(topic);
+      if (found !== undefined) continue;
+      if (Date.now() - since > TOPIC_PATIENCE_MS) throw await this.context.cluster.missing(topic);
       throw new ProtocolError('UNKNOWN_TOPIC_OR_PARTITION');
     }
-    if (topic.id === this.topicId) return topic;
-    throw madeAnew(this.settings.topic);
+    return topics;
   }
 
-  /** Partitions that were added to the topic are read from their beginning, wherever the others began. */
-  private async addNew(topic: Topic): Promise<void> {
-    const indexes = [...topic.leaders.keys()].filter((index) => index >= this.logs.length).sort((a, b) => a - b);
-    if (indexes.length === 0) return;
-    const offsets = (): Promise<Map<number, number>> => this.context.cluster.offsets(indexes, EARLIEST);
+  /** Says what is not there yet. False where all is. */
+  private awaitTopics(topics: readonly Topic[]): boolean {
+    const { topics: selection, bounded } = this.settings;
+    const missing = bounded ? undefined : awaited(selection, topics);
+    if (missing === undefined) this.context.notices.clear(TOPICS);
+    else this.context.notices.set(TOPICS, `waiting for ${missing}`);
+    return missing !== undefined;
+  }
+
+  /** Partitions and topics that were added are read from their beginning, wherever the others began. */
+  private async addNew(topics: readonly Topic[]): Promise<void> {
+    const known = new Set(this.logs.map((log) => log.name));
+    const added = partitionsOf(topics, this.settings.topics).filter((each) => !known.has(nameOf(each)));
+    if (added.length === 0) return;
+    const offsets = (): Promise<Map<string, number>> => this.context.cluster.offsets(added, EARLIEST);
     const starts = await persist(offsets, { signal: this.context.signal, waiting: () => {} });
-    for (const index of indexes) this.add(index, starts.get(index) ?? 0, 0);
+    for (const each of added) this.add(each, starts.get(nameOf(each)) ?? 0, 0);
   }
 
   private async outOfRange(log: PartitionLog): Promise<void> {
     const { cluster, signal } = this.context;
     const at = async (when: typeof EARLIEST | typeof LATEST): Promise<number> =>
-      (await persist(() => cluster.offsets([log.index], when), { signal, waiting: () => {} })).get(log.index) ?? 0;
+      (await persist(() => cluster.offsets([log], when), { signal, waiting: () => {} })).get(log.name) ?? 0;
     try {
       const [first, end] = [await at(EARLIEST), await at(LATEST)];
       if (log.fetchOffset < first) this.passGap(log, first);

@@ -1,4 +1,5 @@
-import type { Chunk, ScratchPool } from '../../base/connector.ts';
+import type { Chunk, CsvDialect, ScratchPool } from '../../base/connector.ts';
+import { topicMark } from './gaps.ts';
 import type { PartitionLog, Taken } from './partition-log.ts';
 import type { Segment, SegmentPool } from './segment.ts';
 
@@ -10,24 +11,26 @@ export class TakenChunks {
   private readonly scratch: ScratchPool;
   private readonly parallelism: number;
   private readonly pool: SegmentPool;
+  private readonly dialect: CsvDialect | undefined;
   /** Chunks not yet released, by partition. */
   private readonly out = new Map<number, Set<Taken>>();
 
-  constructor(scratch: ScratchPool, parallelism: number, pool: SegmentPool) {
+  /** The lines are JSON where there is no dialect of CSV. */
+  constructor(scratch: ScratchPool, parallelism: number, pool: SegmentPool, dialect?: CsvDialect) {
     this.scratch = scratch;
     this.parallelism = parallelism;
     this.pool = pool;
+    this.dialect = dialect;
   }
 
   /**
    * About `maxRecords` in all, below the offset that `stopOf` gives for each log; each gives its share, and what a short
-   * one leaves goes to the longer ones. The chunks carry `mark` as their ordinal.
+   * one leaves goes to the longer ones. Their ordinal is the mark of the topic.
    */
   async take(
     logs: readonly PartitionLog[],
     maxRecords: number,
     stopOf: (log: PartitionLog) => number,
-    mark: number,
   ): Promise<Chunk[]> {
     const taken: [PartitionLog, Taken][] = [];
     const emptied: Segment[] = [];
@@ -42,17 +45,17 @@ export class TakenChunks {
       left -= share;
     }
     for (const [, part] of taken) emptied.push(...part.emptied);
-    const chunks = await Promise.all(taken.map(([log, part]) => this.write(log, part, mark)));
+    const chunks = await Promise.all(taken.map(([log, part]) => this.write(log, part)));
     for (const segment of emptied) this.pool.release(segment);
     return chunks;
   }
 
   /** How far each partition has been decoded. */
-  released(logs: readonly PartitionLog[]): Map<number, number> {
+  released(logs: readonly PartitionLog[]): Map<PartitionLog, number> {
     return new Map(
       logs.map((log) => {
         const first = [...(this.out.get(log.index) ?? [])].map((part) => part.from);
-        return [log.index, Math.min(log.position, ...first)];
+        return [log, Math.min(log.position, ...first)];
       }),
     );
   }
@@ -64,8 +67,9 @@ export class TakenChunks {
     return Array.from({ length: files }, (_, i) => (i < files - 1 ? size : records - size * (files - 1)));
   }
 
-  private async write(log: PartitionLog, part: Taken, ordinal: number): Promise<Chunk> {
+  private async write(log: PartitionLog, part: Taken): Promise<Chunk> {
     const { from, to, records, runs, rejected, bytes, check } = part;
+    const ordinal = topicMark(log.topicId);
     const out = this.out.get(log.index) ?? new Set<Taken>();
     this.out.set(log.index, out.add(part));
     const file = this.scratch.acquire();
@@ -73,7 +77,10 @@ export class TakenChunks {
     const release = (): void => {
       if (out.delete(part)) file.release();
     };
-    const body = { kind: 'json', path: file.path, bytes } as const;
+    const place = { path: file.path, bytes };
+    const { dialect } = this;
+    const body =
+      dialect === undefined ? ({ kind: 'json', ...place } as const) : ({ kind: 'csv', ...place, dialect } as const);
     return { partition: log.index, from, to, records, runs, ordinal, check, rejected, body, release };
   }
 }

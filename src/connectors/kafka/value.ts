@@ -50,4 +50,22 @@ export function writeText(target: Buffer, at: number, text: Buffer): number | un
   return o;
 }
 
+const HEX = Buffer.from('0123456789ABCDEF');
+
+/** Writes bytes as the inside of a JSON string that DuckDB casts to BLOB: `\\xAA` for all but plain characters. */
+export function writeBlob(target: Buffer, at: number, bytes: Buffer): number {
+  let o = at;
+  for (const c of bytes) {
+    if (c >= SPACE && c < 0x7f && c !== 0x22 && c !== 0x27 && c !== 0x5c) target[o++] = c;
+    else {
+      target[o++] = 0x5c;
+      target[o++] = 0x5c;
+      target[o++] = 0x78;
+      target[o++] = HEX[c >> 4]!;
+      target[o++] = HEX[c & 15]!;
+    }
+  }
+  return o;
+}
+
 const isSpace = (c: number): boolean => c === SPACE || (c >= 9 && c <= CR);

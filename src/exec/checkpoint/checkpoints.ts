@@ -22,6 +22,8 @@ export interface CheckpointsHost {
   readonly keep: number;
   /** The raw records that are kept, where any are. */
   readonly retained?: Retained | undefined;
+  /** Nothing goes on from before the oldest checkpoint that is left. */
+  readonly forget?: (oldest: Manifest) => Promise<void>;
   readonly fault: Fault;
   readonly emit: (event: RunEvent) => void;
 }
@@ -214,7 +216,9 @@ export class Checkpoints {
         if (!named.has(path) && retained?.isUnnamed(path) !== true) await disk.remove(joinPath(folder, path));
       }
     }
-    this.oldest = kept.at(-1)?.epoch;
+    const oldest = kept.at(-1);
+    this.oldest = oldest?.epoch;
+    if (oldest !== undefined) await this.host.forget?.(oldest);
     fault('checkpoint-old-removed');
   }
 }

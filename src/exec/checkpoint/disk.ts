@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 
 /**
@@ -19,6 +19,19 @@ export interface Disk {
   /** Names in a folder; none where it is not there, or is none. */
   list(path: string): Promise<readonly string[]>;
   size(path: string): Promise<number | undefined>;
+  /** A file to append to, made where it is not there. */
+  openFile(path: string): Promise<DiskFile>;
+}
+
+/** A file that is open. Its `sync` is that of the disk. */
+export interface DiskFile {
+  readonly size: number;
+  append(bytes: readonly Uint8Array[]): Promise<void>;
+  /** Fills `into` from a position on; how much, which is less only at the end. */
+  read(position: number, into: Uint8Array): Promise<number>;
+  truncate(size: number): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export const realDisk: Disk = {
@@ -57,7 +70,48 @@ export const realDisk: Disk = {
       throw error;
     }
   },
+  async openFile(path) {
+    const handle = await open(path, constants.O_RDWR | constants.O_CREAT);
+    return new RealFile(handle, (await handle.stat()).size);
+  },
 };
+
+class RealFile implements DiskFile {
+  size: number;
+  private readonly handle: FileHandle;
+
+  constructor(handle: FileHandle, size: number) {
+    this.handle = handle;
+    this.size = size;
+  }
+
+  async append(bytes: readonly Uint8Array[]): Promise<void> {
+    const whole = Buffer.concat(bytes);
+    for (let at = 0; at < whole.length;) {
+      const { bytesWritten } = await this.handle.write(whole, at, whole.length - at, this.size);
+      at += bytesWritten;
+      this.size += bytesWritten;
+    }
+  }
+
+  async read(position: number, into: Uint8Array): Promise<number> {
+    let filled = 0;
+    while (filled < into.length) {
+      const { bytesRead } = await this.handle.read(into, filled, into.length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return filled;
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.handle.truncate(size);
+    this.size = size;
+  }
+
+  sync = (): Promise<void> => this.handle.datasync();
+  close = (): Promise<void> => this.handle.close();
+}
 
 async function synced(path: string, flags: string): Promise<void> {
   const handle = await open(path, flags);

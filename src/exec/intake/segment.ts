@@ -1,0 +1,97 @@
+import { join as joinPath } from 'node:path';
+import type { DiskFile } from '../checkpoint/disk.ts';
+import { wholeFrames } from './frame.ts';
+import type { LogDisk } from './memory-disk.ts';
+
+/** The version of what is written here. */
+const FORMAT = 1;
+/** Of the first line, bytes; what is noted may take an eighth of it, for JSON writes some characters as six. */
+const MOST_HEAD = 1 << 22;
+export const MOST_NOTED = MOST_HEAD / 8;
+const LF = 10;
+
+/**
+ * One file of a log: a line of JSON, and then frames. Its name says the position of its first frame and the number of records
+ * before it.
+ */
+export class LogSegment {
+  readonly path: string;
+  readonly position: number;
+  readonly ordinal: number;
+  readonly head: string | undefined;
+  private readonly file: DiskFile;
+  /** Where the frames begin in the file. */
+  private readonly offset: number;
+
+  private constructor(at: SegmentName, path: string, file: DiskFile, offset: number, head: string | undefined) {
+    this.position = at.position;
+    this.ordinal = at.ordinal;
+    this.path = path;
+    this.file = file;
+    this.offset = offset;
+    this.head = head;
+  }
+
+  /** A new one; it is there for good once it and its folder are synced. */
+  static async create(disk: LogDisk, folder: string, at: SegmentName, head: string | undefined): Promise<LogSegment> {
+    const path = joinPath(folder, `${String(at.position).padStart(16, '0')}-${at.ordinal}.log`);
+    const file = await disk.openFile(path);
+    await file.truncate(0);
+    const line = Buffer.from(`${JSON.stringify({ format: FORMAT, ...(head !== undefined && { head }) })}\n`);
+    await file.append([line]);
+    return new LogSegment(at, path, file, line.length, head);
+  }
+
+  /** Undefined where an outage left less than its first line. */
+  static async open(disk: LogDisk, folder: string, name: string): Promise<LogSegment | undefined> {
+    const at = segmentName(name);
+    if (at === undefined) return undefined;
+    const path = joinPath(folder, name);
+    const file = await disk.openFile(path);
+    const start = Buffer.alloc(Math.min(MOST_HEAD, file.size));
+    const read = await file.read(0, start);
+    const line = start.subarray(0, start.subarray(0, read).indexOf(LF) + 1);
+    const said = parsed(line.toString());
+    if (said !== undefined) return new LogSegment(at, path, file, line.length, said.head);
+    await file.close();
+    return undefined;
+  }
+
+  get end(): number {
+    return this.position + this.file.size - this.offset;
+  }
+
+  /** Cuts off what an outage left of an append; the records that are in it. */
+  async restore(): Promise<number> {
+    const { end, records } = await wholeFrames(this.file, this.offset);
+    if (end < this.file.size) await this.file.truncate(end);
+    await this.file.sync();
+    return records;
+  }
+
+  append = (bytes: readonly Uint8Array[]): Promise<void> => this.file.append(bytes);
+  sync = (): Promise<void> => this.file.sync();
+  close = (): Promise<void> => this.file.close();
+  read = (position: number, into: Uint8Array): Promise<number> =>
+    this.file.read(this.offset + position - this.position, into);
+}
+
+export interface SegmentName {
+  readonly position: number;
+  readonly ordinal: number;
+}
+
+export function segmentName(name: string): SegmentName | undefined {
+  const found = /^(\d{16})-(\d+)\.log$/.exec(name);
+  return found === null ? undefined : { position: Number(found[1]), ordinal: Number(found[2]) };
+}
+
+function parsed(line: string): { readonly head?: string } | undefined {
+  try {
+    const said = JSON.parse(line) as { readonly format?: unknown; readonly head?: unknown };
+    if (said.format !== FORMAT) return undefined;
+    return typeof said.head === 'string' ? { head: said.head } : {};
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { open, type OpenOptions, type RunSummary } from '../src/engine.ts';
+import { LiveRun } from './support/live-run.ts';
+
+const SQL = `
+CREATE SOURCE clicks (id BIGINT, page VARCHAR) WITH (connector = 'http', listen = '127.0.0.1:0');
+CREATE SOURCE "Other things" (n INTEGER) WITH (connector = 'http', listen = '127.0.0.1:0', token = 'sesame', max_body = '200', max_pending = '1');
+CREATE MATERIALIZED VIEW pages AS SELECT page, count(*) AS n, sum(id) AS s FROM clicks GROUP BY page;
+CREATE MATERIALIZED VIEW others AS SELECT n FROM "Other things";`;
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'streamsql-http-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A run of SQL, and how to post to its sources. */
+class Posted extends LiveRun {
+  url(source: string): string {
+    return this.noticeOf(source).replace('waiting for POST ', '');
+  }
+
+  async post(source: string, body: string | Buffer, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(this.urls.get(source) ?? '', { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers }); // prettier-ignore
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+  }
+
+  readonly urls = new Map<string, string>();
+}
+
+async function start(options: OpenOptions = {}, sql = SQL): Promise<Posted> {
+  const run = new Posted(await open({ cwd: folder, ...options }), sql);
+  await run.begun();
+  for (const source of ['clicks', 'Other things']) run.urls.set(source, run.url(source));
+  return run;
+}
+
+const kept = (): OpenOptions => ({ db: join(folder, 'r.duckdb'), state: join(folder, 'state') });
+
+describe('what is posted', () => {
+  test('is taken as JSON lines, as an array with all digits, in several lines, compressed', async () => {
+    const run = await start();
+    const other = { authorization: 'Bearer sesame' };
+    expect(run.urls.get('Other things')?.replace('Other%20things', 'clicks')).toBe(run.urls.get('clicks'));
+    expect(await run.post('clicks', '{"id": 1, "page": "a"}\n\n{"id": 2, "page": "a"}')).toMatchObject({ status: 200, body: { rows: 2 } }); // prettier-ignore
+    expect(await run.post('clicks', '[{"id": 9007199254740993, "page": "b,]\\""},\n {"page":\n "a", "id": 3}]', { 'content-type': 'application/json' })).toMatchObject({ status: 200, body: { rows: 2 } }); // prettier-ignore
+    expect(await run.post('clicks', '{\n  "id": 4,\n  "page": "c"\n}')).toMatchObject({ body: { rows: 1 } });
+    expect(await run.post('clicks', gzipSync('{"id": 5, "page": "c"}\n'), { 'content-encoding': 'gzip' })).toMatchObject({ body: { rows: 1 } }); // prettier-ignore
+    expect(await run.post('clicks', '')).toMatchObject({ status: 200, body: { rows: 0 } });
+    expect(await run.post('clicks', '[]')).toMatchObject({ status: 200, body: { rows: 0 } });
+    // A record that is JSON and does not fit is a dead letter, as anywhere.
+    expect(await run.post('clicks', '{"id": "many", "page": "d"}\n13\n{"id": 6, "page": "c"}')).toMatchObject({ body: { rows: 3 } }); // prettier-ignore
+    expect(await run.post('Other things', '{"n": 1}', other)).toMatchObject({ body: { rows: 1 } });
+    await run.read('clicks', 9);
+    await run.read('Other things', 1);
+    const summary = await run.stop();
+    expect(summary.sources.map(({ rows, deadLetters }) => [rows, deadLetters])).toEqual([[9, 2], [1, 0]]); // prettier-ignore
+    expect(await run.rows('FROM pages ORDER BY page')).toEqual([['a', '3', '6'], ['b,]"', '1', '9007199254740993'], ['c', '3', '15']]); // prettier-ignore
+    const dead = await run.rows('SELECT "offset", reason FROM _streamsql.dead_letters ORDER BY 1');
+    expect(dead).toEqual([
+      ['6', expect.stringContaining('many')],
+      ['7', 'not a JSON object'],
+    ]);
+    await run.close();
+  });
+
+  test('is refused as a whole where it is not to be taken, with the reason', async () => {
+    const run = await start();
+    const { origin } = new URL(run.urls.get('clicks') ?? '');
+    expect(await run.post('clicks', '{"id": 1}\n{"id": 2\n{"id": 3}')).toMatchObject({ status: 400, body: { line: 2, error: expect.stringContaining('line 2') as string } }); // prettier-ignore
+    expect((await run.post('clicks', '[{"id": 1}, {"id": 2]')).status).toBe(400);
+    expect((await run.post('clicks', Buffer.from([0x22, 0xff, 0x22]))).status).toBe(400);
+    expect((await run.post('clicks', 'no gzip', { 'content-encoding': 'gzip' })).status).toBe(400);
+    expect((await run.post('clicks', '{}', { 'content-encoding': 'br' })).status).toBe(415);
+    expect((await run.post('clicks', 'id,page', { 'content-type': 'text/csv' })).status).toBe(415);
+    expect((await run.post('clicks', '{}', { origin: 'http://evil.example' })).status).toBe(403);
+    const token = { authorization: 'Bearer sesame' };
+    expect((await run.post('Other things', '{"n": 1}')).headers.get('www-authenticate')).toBe('Bearer');
+    expect((await run.post('Other things', '{"n": 1}', { authorization: 'Bearer sesam' })).status).toBe(401);
+    expect((await run.post('Other things', JSON.stringify({ n: 'x'.repeat(300) }), token)).status).toBe(413);
+    expect((await run.post('Other things', gzipSync('x'.repeat(100_000)), { ...token, 'content-encoding': 'gzip' })).status).toBe(413); // prettier-ignore
+    const got = await fetch(run.urls.get('clicks') ?? '');
+    expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
+    expect((await fetch(`${origin}/ingest/nobody`, { method: 'POST', body: '{}' })).status).toBe(404);
+    expect((await fetch(`${origin}/`)).status).toBe(404);
+    expect((await run.post('clicks', '{"id": 7, "page": "z"}')).status).toBe(200);
+    await run.read('clicks', 1);
+    await run.stop();
+    expect(await run.rows('SELECT s FROM pages')).toEqual([['7']]);
+    await run.close();
+  });
+
+  test('is pushed back while too much waits, and taken later', async () => {
+    // Each epoch waits, so that what is posted is not taken at once.
+    const run = await start({ batchIntervalMs: 600 });
+    const post = (): Promise<Answer> => run.post('Other things', '{"n": 1}', { authorization: 'Bearer sesame' });
+    let [taken, pushed] = [0, undefined as Answer | undefined];
+    for (let i = 0; i < 50 && pushed === undefined; i++) {
+      const answer = await post();
+      if (answer.status === 429) pushed = answer;
+      else taken++;
+    }
+    expect(pushed?.headers.get('retry-after')).toBe('1');
+    for (let status = 429; status === 429;) ({ status } = await post());
+    await run.read('Other things', taken + 1);
+    await run.stop();
+    await run.close();
+  });
+});
+
+test('a request that is under way when the run ends is answered, and what was answered is there in the next run', async () => {
+  const run = await start(kept());
+  const { port, pathname } = new URL(run.urls.get('clicks') ?? '');
+  const status = new Promise<number | undefined>((resolve, reject) => {
+    const options = { port, path: pathname, method: 'POST', host: '127.0.0.1', headers: { expect: '100-continue' } };
+    const sent = request(options, (response) => resolve(response.resume().statusCode));
+    sent.on('error', reject);
+    sent.on('continue', () => {
+      sent.write('{"id": 1, "page": "late"}\n');
+      void run.stop();
+      sent.end('{"id": 2, "page": "late"}\n');
+    });
+    sent.flushHeaders();
+  });
+  await run.ended;
+  expect(await status).toBe(200);
+  await run.close();
+  const next = await start(kept());
+  await next.read('clicks', 2);
+  const summary: RunSummary = await next.stop();
+  expect(summary.rowsIn).toBe(2);
+  expect(await next.rows('FROM pages')).toEqual([['late', '2', '3']]);
+  await next.close();
+});
+
+test.each([
+  ['the log has', ''],
+  ['is retained', ", retain = '1 hour'"],
+])('a view that is added starts with what %s', async (_, retain) => {
+  const sql = SQL.replace("'127.0.0.1:0')", `'127.0.0.1:0'${retain})`);
+  const run = await start(kept(), sql);
+  for (let id = 1; id <= 3; id++) await run.post('clicks', `{"id": ${id}, "page": "a"}`);
+  await run.read('clicks', 3);
+  await run.stop();
+  await run.close();
+  const added = `${sql} CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(id) AS s FROM clicks;`;
+  const next = await start(kept(), added);
+  await next.post('clicks', '{"id": 4, "page": "a"}');
+  await next.read('clicks', 4);
+  await next.stop();
+  expect(await next.rows('FROM total')).toEqual([['4', '10']]);
+  expect(next.warnings).toEqual([]);
+  await next.close();
+});
+
+test('a port that is taken is an error that names it, and nothing is touched', async () => {
+  const run = await start(kept());
+  const { port } = new URL(run.urls.get('clicks') ?? '');
+  const engine = await open({ db: join(folder, 's.duckdb'), state: join(folder, 'other') });
+  await engine.sql(`CREATE SOURCE c (id BIGINT) WITH (connector = 'http', listen = '${port}');
+    CREATE MATERIALIZED VIEW v AS SELECT * FROM c;`);
+  await expect(engine.run()).rejects.toThrow(new RegExp(`SOURCE|127.0.0.1:${port}`));
+  await engine.close();
+  await run.stop();
+  await run.close();
+});
