@@ -188,6 +188,11 @@ describe('what is added', () => {
       'b.csv.gz 0: id 3\n',
       'b.csv.gz 1: id 4',
     ]);
+    const json = await new Following('*.json').open();
+    put('array.aside', '[{"id":1},\n{"id":2}]');
+    renameSync(at('array.aside'), at('array.json'));
+    expect(await json.until(2)).toEqual(['array.json 0: {"id":1}', 'array.json 1: {"id":2}']);
+    expect(await (await json.again()).settle()).toEqual([]);
     const parquet = await new Following('*.parquet').open();
     for (const [i, name] of ['y', 'x'].entries()) {
       await connection.run(

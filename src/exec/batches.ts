@@ -150,6 +150,8 @@ export class Batches {
     );
     const left = this.host.batchIntervalMs - (performance.now() - started);
     if (left <= 0 || rows >= this.host.maxBatchRows / 2) return;
+    // Small because of the order of event times: what waits for it is no quiet.
+    if (this.sources.some((source) => source.clock.frontier() !== undefined)) return;
     await sleep(left, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 

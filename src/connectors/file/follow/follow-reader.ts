@@ -21,7 +21,7 @@ export function followReader(settings: FollowSettings, context: SourceContext): 
       while (file.unread && room() > maxRecords / 4) chunks.push(...(await files.read(file, room())));
       if (room() <= maxRecords / 4) return chunks;
     }
-    for (const candidate of files.candidates()) {
+    for (const candidate of files.candidates) {
       if (room() <= maxRecords / 4) break;
       const first = await files.begin(candidate, room());
       chunks.push(...first);

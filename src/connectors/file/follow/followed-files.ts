@@ -1,16 +1,17 @@
 import { dirname, resolve } from 'node:path';
 import type { Chunk, SourceContext } from '../../../base/connector.ts';
 import type { ByteStream } from '../byte-stream.ts';
-import { checkFolders, matchingFiles, type FoundFile } from '../glob.ts';
+import { checkFolders, type FoundFile } from '../glob.ts';
 import { isFinished, passGone, passShorter, type ListedFile } from '../listed-files.ts';
 import type { Span } from '../../../base/errors.ts';
 import { FollowedFile, type Content, type Followed } from './followed-file.ts';
-import { GrowingStream } from './growing-stream.ts';
+import { GrowingStream, NOTHING } from './growing-stream.ts';
 import { filesOf, isRotated, type PlacedFile } from './beside.ts';
-import { beginsAs, glance, modifiedOf, partitionName, statOf, type FileStat, type Heads } from './identity.ts';
+import { Folders } from './folders.ts';
+import { beginsAs, glance, partitionName, statOf, type FileStat, type Heads } from './identity.ts';
 import { OpenFiles } from './open-files.ts';
 import { resumedFiles } from './resumed.ts';
-import { FolderWatch } from './watch.ts';
+import { Waiting, type Candidate } from './waiting.ts';
 
 export interface FollowSettings {
   readonly patterns: string;
@@ -24,20 +25,10 @@ export interface FollowSettings {
   growing(listed: ListedFile, index: number, open: () => Promise<ByteStream>): Content;
 }
 
-/** A file that matches and is not in the list yet. */
-interface Candidate {
-  readonly file: FoundFile;
-  readonly seen: FileStat;
-  /** There was no record in it yet. */
-  isTried?: boolean;
-}
-
 /** Files that changed in the last minute are looked at in each round, but not more than these, and so many of the others. */
 const ACTIVE_MS = 60_000;
 const ACTIVE = 64;
 const OTHERS = 32;
-/** Rounds after which the folders are read whether or not they seem to have changed. */
-const FULL_ROUNDS = 30;
 const GRACE_ROUNDS = 5;
 const NOTICE_MS = 10_000;
 /** A file may be renamed while it is looked for. */
@@ -46,16 +37,6 @@ const MOST_SOUGHT = 3;
 /** A file is not where it was, and not in the list yet. */
 class Moved extends Error {}
 
-/** Of a file that is gone. */
-const NOTHING: ByteStream = {
-  size: undefined,
-  read: () => Promise.resolve(0),
-  keep: () => undefined,
-  ended: () => false,
-  skip: (_, to) => Promise.resolve(to),
-  close: () => Promise.resolve(),
-};
-
 /** The list of files, kept as the folders change. */
 export class FollowedFiles {
   /** It only grows. */
@@ -63,17 +44,13 @@ export class FollowedFiles {
   private readonly settings: FollowSettings;
   private readonly context: SourceContext;
   private readonly shared: Followed;
-  private readonly watch = new FolderWatch();
+  private readonly folders: Folders;
   private readonly opened = new OpenFiles();
   /** By where they are, those that are where it is known. */
   private readonly byPath = new Map<string, FollowedFile>();
   private readonly byInode = new Map<bigint, FollowedFile>();
-  private readonly waiting = new Map<string, Candidate>();
-  /** What matched when the folders were read last. */
-  private matched = new Map<string, FoundFile>();
-  private folderTimes = new Map<string, bigint | undefined>();
+  private readonly waiting = new Waiting();
   private nextRound = 0;
-  private rounds = 0;
   private turn = 0;
   private noticeUntil = 0;
   /** Paths to be looked at the next time. */
@@ -82,6 +59,7 @@ export class FollowedFiles {
   constructor(settings: FollowSettings, context: SourceContext) {
     this.settings = settings;
     this.context = context;
+    this.folders = new Folders(settings.patterns, settings.cwd);
     this.shared = { latest: undefined, graceMs: GRACE_ROUNDS * settings.intervalMs };
   }
 
@@ -89,13 +67,13 @@ export class FollowedFiles {
   async open(): Promise<void> {
     const { patterns, cwd, span, heads } = this.settings;
     if (this.context.resume === undefined) await checkFolders(patterns, cwd, span);
-    await this.readFolders();
-    const resumed = await resumedFiles(this.context, [...this.matched.values()], cwd, heads);
+    await this.folders.read();
+    const resumed = await resumedFiles(this.context, [...this.folders.matched.values()], cwd, heads);
     for (const { partition, listed, seen, isWhole } of resumed) await this.resume(partition, listed, seen, isWhole);
-    await this.examineAll(this.matched.keys());
+    await this.examineAll(this.folders.matched.keys());
     await this.lookForRotated();
-    const byName = [...this.waiting.values()].sort((a, b) => (a.file.name < b.file.name ? -1 : 1));
-    for (const candidate of this.context.resume === undefined ? byName : this.candidates()) await this.add(candidate);
+    const { byName, inOrder } = this.waiting;
+    for (const candidate of this.context.resume === undefined ? byName : inOrder) await this.add(candidate);
     this.shared.latest = this.list.at(-1);
     this.tellWhenNone();
     this.nextRound = performance.now() + this.settings.intervalMs;
@@ -163,16 +141,15 @@ export class FollowedFiles {
   }
 
   /** Those that wait to be listed, in the order in which they were written. */
-  candidates(): readonly Candidate[] {
-    const all = [...this.waiting.values()].filter(({ isTried }) => !isTried);
-    return all.sort((a, b) => Number(a.seen.modified - b.seen.modified) || (a.file.name < b.file.name ? -1 : 1));
+  get candidates(): readonly Candidate[] {
+    return this.waiting.inOrder;
   }
 
   /** Lists a file, unless there is too little in it yet. */
   private async add(candidate: Candidate): Promise<void> {
     const found = await this.ofCandidate(candidate);
     if (found === undefined) return;
-    this.waiting.delete(candidate.file.path);
+    this.waiting.drop(candidate.file.path);
     this.enlist(found, candidate.seen);
   }
 
@@ -187,7 +164,7 @@ export class FollowedFiles {
       await found?.rest();
       return [];
     }
-    this.waiting.delete(candidate.file.path);
+    this.waiting.drop(candidate.file.path);
     this.enlist(found, candidate.seen);
     this.shared.latest = found;
     await this.opened.use(found);
@@ -220,14 +197,10 @@ export class FollowedFiles {
   /** It has another name before it is in the list. */
   private async seek(candidate: Candidate): Promise<void> {
     const { file, seen } = candidate;
-    if (this.waiting.get(file.path) === candidate) this.waiting.delete(file.path);
+    if (this.waiting.at(file.path) === candidate) this.waiting.drop(file.path);
     this.again.add(file.path);
     const place = (await filesOf(dirname(file.path))).get(seen.inode);
-    if (place !== undefined) this.waitFor({ file: { name: file.name, path: place.path }, seen: place.seen });
-  }
-
-  private waitFor(candidate: Candidate): void {
-    this.waiting.set(candidate.file.path, candidate);
+    if (place !== undefined) this.waiting.put({ file: { name: file.name, path: place.path }, seen: place.seen });
   }
 
   private newName({ name }: FoundFile, { inode }: FileStat, crc: string): string {
@@ -248,19 +221,20 @@ export class FollowedFiles {
 
   /** Takes in what has happened since: what the watch told, and once in a round what it did not. */
   async look(): Promise<void> {
-    const news = this.watch.take();
+    const news = this.folders.watch.take();
     const now = performance.now();
     const isRound = now >= this.nextRound;
     if (!isRound && !news.listChanged && news.touched.size === 0 && this.again.size === 0) return;
     const paths = new Set<string>(this.again);
     this.again = new Set();
-    const relevant = (path: string): boolean => this.byPath.has(path) || this.matched.has(path);
-    const isNew = news.listChanged || (isRound && (await this.foldersChanged()));
+    const relevant = (path: string): boolean =>
+      this.byPath.has(path) || this.folders.matched.has(path) || this.waiting.at(path) !== undefined;
+    const isNew = news.listChanged || (isRound && (await this.folders.haveChanged()));
     if (isNew) {
-      const before = this.matched;
-      await this.readFolders();
-      for (const path of this.matched.keys()) if (!this.byPath.has(path)) paths.add(path);
-      for (const path of before.keys()) if (!this.matched.has(path)) paths.add(path);
+      const before = this.folders.matched;
+      await this.folders.read();
+      for (const path of this.folders.matched.keys()) if (!this.byPath.has(path)) paths.add(path);
+      for (const path of before.keys()) if (!this.folders.matched.has(path)) paths.add(path);
     }
     for (const path of news.touched) if (relevant(path)) paths.add(path);
     if (isRound) for (const path of this.round(now)) paths.add(path);
@@ -275,7 +249,7 @@ export class FollowedFiles {
   /** What is looked at though nobody said that it changed. */
   private round(now: number): readonly string[] {
     const paths: string[] = [];
-    const others = [...this.waiting.keys()];
+    const others = [...this.waiting.paths];
     for (const [path, file] of this.byPath) {
       if (file.isWhole) continue;
       if (now - file.changedAt < ACTIVE_MS && paths.length < ACTIVE) paths.push(path);
@@ -288,20 +262,6 @@ export class FollowedFiles {
     return paths;
   }
 
-  private async foldersChanged(): Promise<boolean> {
-    if (++this.rounds % FULL_ROUNDS === 0 || this.matched.size === 0) return true;
-    for (const [folder, time] of this.folderTimes) if ((await modifiedOf(folder)) !== time) return true;
-    return false;
-  }
-
-  private async readFolders(): Promise<void> {
-    const { files, folders } = await matchingFiles(this.settings.patterns, this.settings.cwd);
-    this.watch.follow(folders);
-    this.folderTimes = new Map();
-    for (const folder of folders) this.folderTimes.set(folder, await modifiedOf(folder));
-    this.matched = new Map(files.map((file) => [file.path, file]));
-  }
-
   private async examineAll(paths: Iterable<string>): Promise<void> {
     for (const path of paths) await this.examine(path);
     for (const file of this.list) if (file.path === undefined && !file.isOver) await this.lookAtLost(file);
@@ -310,7 +270,7 @@ export class FollowedFiles {
   private async examine(path: string): Promise<void> {
     const seen = await statOf(path);
     const known = this.byPath.get(path);
-    const waiting = this.waiting.get(path);
+    const waiting = this.waiting.at(path);
     if (waiting !== undefined && waiting.seen.inode !== seen?.inode) await this.seek(waiting);
     if (seen === undefined) {
       if (known !== undefined) this.lose(known);
@@ -335,11 +295,9 @@ export class FollowedFiles {
   }
 
   private hold(path: string, seen: FileStat): void {
-    const known = this.waiting.get(path);
-    const file = this.matched.get(path) ?? known?.file;
-    const isAsItWas = known?.seen.inode === seen.inode && known.seen.size === seen.size && known.seen.modified === seen.modified;
-    if (file !== undefined && !isAsItWas) this.waitFor({ file, seen });
-  } // prettier-ignore
+    const file = this.folders.matched.get(path) ?? this.waiting.at(path)?.file;
+    if (file !== undefined) this.waiting.put({ file, seen });
+  }
 
   /** It is not where it was. */
   private lose(file: FollowedFile): void {
@@ -351,9 +309,11 @@ export class FollowedFiles {
 
   private moveTo(file: FollowedFile, path: string, seen: FileStat): void {
     this.lose(file);
+    const other = this.byPath.get(path);
+    if (other !== undefined) this.lose(other);
     file.path = path;
     this.byPath.set(path, file);
-    this.waiting.delete(path);
+    this.waiting.drop(path);
     file.saw(seen);
   }
 
@@ -393,8 +353,8 @@ export class FollowedFiles {
       const there = folders.get(folder) ?? (await filesOf(folder));
       folders.set(folder, there);
       for (const { path: other, seen } of there.values())
-        if (isRotated(other, path) && !this.matched.has(other) && seen.modified >= file.modified && !this.byInode.has(seen.inode) && !this.waiting.has(other))
-          this.waitFor({ file: { name: file.listed.file.name, path: other }, seen });
+        if (isRotated(other, path) && !this.folders.matched.has(other) && seen.modified >= file.modified && !this.byInode.has(seen.inode) && this.waiting.at(other) === undefined)
+          this.waiting.put({ file: { name: file.listed.file.name, path: other }, seen });
     }
   } // prettier-ignore
 
@@ -418,15 +378,17 @@ export class FollowedFiles {
   } // prettier-ignore
 
   private tellWhenNone(): void {
-    this.context.notice(this.matched.size > 0 ? undefined : `waiting for ${this.settings.patterns}: there is none yet`);
+    this.context.notice(
+      this.folders.matched.size > 0 ? undefined : `waiting for ${this.settings.patterns}: there is none yet`,
+    );
   }
 
   async wait(ms: number): Promise<void> {
-    await this.watch.until(Math.min(ms, this.nextRound - performance.now()), this.context.signal);
+    await this.folders.watch.until(Math.min(ms, this.nextRound - performance.now()), this.context.signal);
   }
 
   async close(): Promise<void> {
-    this.watch.close();
+    this.folders.watch.close();
     for (const file of this.list) await file.rest();
   }
 }

@@ -67,6 +67,16 @@ export class GrowingStream implements ByteStream {
   }
 }
 
+/** Of a file that is gone. */
+export const NOTHING: ByteStream = {
+  size: undefined,
+  read: () => Promise.resolve(0),
+  keep: () => undefined,
+  ended: () => false,
+  skip: (_, to) => Promise.resolve(to),
+  close: () => Promise.resolve(),
+};
+
 function failure(file: FoundFile, error: unknown): StreamsqlError {
   const reason = error instanceof Error ? error.message : String(error);
   return new StreamsqlError('SOURCE', `${file.name} cannot be read: ${reason}`, { cause: error });
