@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Brokers that are killed and started on purpose must not compete with the other tests for two cores.
-    maxWorkers: 1,
+    // Half of what the tests do is wait: for brokers, for processes that are killed and started. More would only compete.
+    maxWorkers: 2,
   },
 });

@@ -124,7 +124,9 @@ export class SourceClock {
   /** Announces where the source is by what it has brought. */
   settle(): bigint | undefined {
     const open = this.unfinished();
-    this.raise(this.over(open) ? END_OF_TIME : this.leastOf(open));
+    // What has ended holds nothing back, though more may turn up.
+    const reached = open.length === 0 ? this.latest() : this.leastOf(open);
+    this.raise(this.over(open) ? END_OF_TIME : reached);
     return this.announced;
   }
 
