@@ -10,6 +10,7 @@ import { compare, type Method } from './compare.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { METADATA_CASES, metadataCosts } from './metadata.ts';
+import { MANY_PARTITIONS, manyPartitions } from './partitions.ts';
 import { epochCosts, NEXMARK_CASES, nexmarkRates } from './nexmark.ts';
 import { readOptions, USAGE, type BenchOptions } from './options.ts';
 import { Prototypes } from './prototypes.ts';
@@ -79,12 +80,14 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   const onKafka = cases.filter((each) => each.input === 'kafka');
   const withLatency = isWanted(LATENCY) && (!options.quick || options.only.length > 0);
   const withCodecs = isWanted(CODECS) && (!options.quick || options.only.length > 0);
+  const withMany = isWanted(MANY_PARTITIONS) && (!options.quick || options.only.length > 0);
   const metadata = options.quick && options.only.length === 0 ? [] : METADATA_CASES.filter(isWanted);
-  if (onKafka.length === 0 && !withLatency && !withCodecs && metadata.length === 0) return;
+  if (onKafka.length === 0 && !withLatency && !withCodecs && !withMany && metadata.length === 0) return;
   const obstacle = BenchBroker.obstacle();
   if (obstacle !== undefined) {
     const names = [...onKafka.map((each) => each.name), ...metadata];
     if (withCodecs) names.push(CODECS);
+    if (withMany) names.push(MANY_PARTITIONS);
     if (withLatency) names.push(LATENCY);
     for (const name of names) yield { name, targets: [], skipped: obstacle };
     return;
@@ -93,7 +96,7 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
   try {
     const topic = `bids-${events}`;
     const batchInput = fileOf(events, 'ndjson');
-    const isLoaded = withCodecs || metadata.length > 0;
+    const isLoaded = withCodecs || withMany || metadata.length > 0;
     if (isLoaded) await makeFiles(events, ['ndjson']);
     if (onKafka.length > 0 || isLoaded) await broker.load(batchInput.path, topic, PARTITIONS);
     for (const each of onKafka) {
@@ -101,7 +104,9 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
       yield await attempt(each.name, () => compare({ ...each, input, batchInput }, method));
     }
     if (withCodecs) yield* await codecRates(broker, topic, batchInput, PARTITIONS, method);
-    if (metadata.length > 0) yield* metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
+    if (withMany) yield* await manyPartitions(broker, topic, batchInput, method);
+    if (metadata.length > 0)
+      yield* await metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
     if (withLatency) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
   } finally {
     await broker.stop();
@@ -110,7 +115,15 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    const cases = [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, CODECS, ...METADATA_CASES];
+    const cases = [
+      ...CASES.map((each) => each.name),
+      ...NEXMARK_CASES,
+      MEMORY,
+      CHECKPOINTS,
+      CODECS,
+      MANY_PARTITIONS,
+      ...METADATA_CASES,
+    ];
     console.log([...cases, LATENCY].join('\n'));
     return 0;
   }
