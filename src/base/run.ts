@@ -196,6 +196,8 @@ export interface Declared {
   readonly columns: readonly Column[];
   /** The sources that it reads, itself or through others; a source's own name. */
   readonly sources: readonly string[];
+  /** The ORDER BY of a continuous SELECT whose rows these are. */
+  readonly order?: string;
 }
 
 export interface ReadOptions {
@@ -203,6 +205,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** Relative paths in the text resolve against it; the engine's own folder. */
   readonly cwd?: string;
+  /** UTC where absent. */
+  readonly timeZone?: string;
 }
 
 /** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */

@@ -27,8 +27,8 @@ export async function interactive(
   io: Io,
   calls: Dependencies,
 ): Promise<number> {
-  const script = flags.command?.join(';\n') ?? (process.stdin.isTTY ? undefined : await io.readStdin());
-  return script === undefined ? await atTerminal(db, flags, io, calls) : await asScript(script, db, flags, io, calls);
+  if (flags.command === undefined && process.stdin.isTTY) return atTerminal(db, flags, io, calls);
+  return asScript(flags.command ?? [await io.readStdin()], db, flags, io, calls);
 }
 
 const open = (
@@ -98,7 +98,7 @@ async function atTerminal(
 }
 
 async function asScript(
-  script: string,
+  scripts: readonly string[],
   db: string | undefined,
   flags: InteractiveFlags,
   io: Io,
@@ -115,7 +115,7 @@ async function asScript(
     });
   });
   try {
-    await shell.script(script);
+    for (const script of scripts) await shell.script(script);
     await Promise.race([shell.settled(), stopped]);
     if (failed !== undefined) throw failed.error;
     if (session.running?.isLive === true && session.declared.some(({ kind }) => kind === 'source'))

@@ -1,5 +1,6 @@
 import type { Engine, Progress, ResultTable, RunEvent, RunSummary } from '../base/run.ts';
 import { AskedRun } from '../cli/asked-run.ts';
+import { pointing } from '../cli/failure.ts';
 import type { HandControl } from '../exec/run-control.ts';
 
 /** What is told of a run in the background, as it happens. */
@@ -25,6 +26,9 @@ export class Job {
   private readonly listener: JobListener;
   private readonly asked: AskedRun;
   private readonly epochs = new Set<() => void>();
+  /** It has the results database. */
+  private isHolding = false;
+  private isClosed = false;
   private bounded = false;
   private begun: () => void = () => undefined;
   /** Resolves when the results can be asked, or the run has ended. */
@@ -38,19 +42,24 @@ export class Job {
     this.asked = new AskedRun(engine, (event) => this.event(event));
   }
 
-  start(): void {
+  /** Runs what a text declares. */
+  start(text: string): void {
+    this.over = this.run(text).then(
+      (summary) => this.ended(summary),
+      (error: unknown) => this.broken(error),
+    );
+  }
+
+  private async run(text: string): Promise<RunSummary> {
     const { control, stopping } = this;
-    const run = this.engine.run({
+    await pointing({ name: 'session', text }, () => this.engine.sql(text, 'session'));
+    return this.engine.run({
       signal: stopping.signal,
       control,
       keepOpen: true,
       fileGrows: true,
       onEvent: (event) => this.event(event),
     });
-    this.over = run.then(
-      (summary) => this.ended(summary),
-      (error: unknown) => this.broken(error),
-    );
   }
 
   private ended(summary: RunSummary): void {
@@ -59,9 +68,11 @@ export class Job {
     if (!summary.interrupted) this.listener.finished(summary);
   }
 
-  private broken(error: unknown): void {
+  private async broken(error: unknown): Promise<void> {
     this.state = 'failed';
     this.error = error;
+    // What it has not taken is there for others.
+    if (!this.isHolding) await this.close();
     this.leave();
     this.listener.failed(error);
   }
@@ -76,6 +87,7 @@ export class Job {
     this.asked.event(event);
     switch (event.event) {
       case 'start':
+        this.isHolding = true;
         this.bounded = event.bounded && event.sources.length > 0;
         break;
       case 'epoch':
@@ -98,6 +110,11 @@ export class Job {
     for (const told of this.epochs) told();
   }
 
+  /** Whether it can be asked: it has the results, or is about to. */
+  get answers(): boolean {
+    return !this.isClosed && (this.isHolding || this.isLive);
+  }
+
   get isLive(): boolean {
     return this.state === 'starting' || this.state === 'running';
   }
@@ -108,11 +125,14 @@ export class Job {
     return () => this.epochs.delete(told);
   }
 
-  /** Whether all that its sources are known to have is read; of input that ends, whether it has ended. */
-  get caughtUp(): boolean {
+  /** Whether all that its sources are known to have is read, but for those that are paused; of input that ends, whether it has ended. */
+  caughtUp(isPaused: (source: string) => boolean): boolean {
     if (!this.isLive) return true;
-    if (this.bounded) return false;
-    return this.progress?.sources.every(({ done, total }) => total !== undefined && done >= total) ?? false;
+    const { progress } = this;
+    if (progress === undefined) return false;
+    const open = progress.sources.filter(({ name }) => !isPaused(name));
+    if (this.bounded && open.length > 0) return false;
+    return open.every(({ done, total }) => total !== undefined && done >= total);
   }
 
   /** Resolves when it has ended. */
@@ -124,6 +144,12 @@ export class Job {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.over;
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
     await this.asked.close();
     await this.engine.close();
   }
