@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync, appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StreamsqlError, type SourceText } from '../base/errors.ts';
-import type { OperatorDelta, ResultTable } from '../base/run.ts';
+import type { Declared, OperatorDelta, ResultTable } from '../base/run.ts';
 import { pointing } from '../cli/failure.ts';
 import type { Io, Output } from '../cli/io.ts';
 import { counted } from '../cli/units.ts';
@@ -187,14 +187,15 @@ export class Shell {
       return this.select(`SELECT * FROM "${found.name.replaceAll('"', '""')}"`);
     await this.session.apply();
     const job = this.session.running;
-    if (job === undefined) throw new StreamsqlError('USAGE', 'nothing runs');
+    if (job?.answers !== true) return this.watchOther(name, [found]);
     await this.shown((showing) => watchView(job, found.name, showing));
   }
 
-  /** What is in the database and was not declared here: it changes where another process runs on it. */
-  private async watchOther(name: string): Promise<void> {
+  /** What is in the database and was not declared here, or is kept by another: it changes where another process runs on it. */
+  private async watchOther(name: string, known: readonly Declared[] = []): Promise<void> {
     const { session } = this;
-    const other = (await session.found()).find((each) => each.name.toLowerCase() === name.toLowerCase());
+    const all = [...known, ...(await session.found())];
+    const other = all.find((each) => each.name.toLowerCase() === name.toLowerCase());
     if (other === undefined)
       throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
     if (!(await session.isHeld())) return this.snapshot(`SELECT * FROM "${other.name.replaceAll('"', '""')}"`);
