@@ -111,6 +111,8 @@ export interface SourceProgress {
   /** Records, bytes or rows yet to be read as far as the source knows its end; `done` of `total` in the same unit. */
   readonly done: number;
   readonly total: number | undefined;
+  /** What of `done` is in the results: the rest is read, and on its way. */
+  readonly committed: number;
   /** Microseconds since 1970-01-01 UTC; undefined before there is one. */
   readonly watermark: bigint | undefined;
   /** The partition whose watermark is the source's, where there are several. */

@@ -125,14 +125,18 @@ export class Job {
     return () => this.epochs.delete(told);
   }
 
-  /** Whether all that its sources are known to have is read, but for those that are paused; of input that ends, whether it has ended. */
-  caughtUp(isPaused: (source: string) => boolean): boolean {
+  /**
+   * Whether all is in the results that there was when it was first asked, which `goals` keeps by source, but for sources that are paused;
+   * of input that ends, whether it has ended.
+   */
+  caughtUp(goals: Map<string, number>, isPaused: (source: string) => boolean): boolean {
     if (!this.isLive) return true;
     const { progress } = this;
     if (progress === undefined) return false;
     const open = progress.sources.filter(({ name }) => !isPaused(name));
     if (this.bounded && open.length > 0) return false;
-    return open.every(({ done, total }) => total !== undefined && done >= total);
+    for (const { name, total } of open) if (total !== undefined && !goals.has(name)) goals.set(name, total);
+    return open.every(({ name, committed }) => committed >= (goals.get(name) ?? Infinity));
   }
 
   /** Resolves when it has ended. */

@@ -31,7 +31,8 @@ export class LiveTable {
     if (!this.redraws) return;
     const up = this.lines === 0 ? '' : `\x1b[${this.lines}A`;
     const fitted = this.fitted(text);
-    this.output.write(`${up}\r\x1b[J${fitted.map((line) => `${line}\n`).join('')}`);
+    // Line by line: a terminal whose whole screen is cleared may keep each picture in what it scrolls back to.
+    this.output.write(`${up}\r${fitted.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
     this.lines = fitted.length;
   }
 

@@ -81,11 +81,6 @@ export class Session {
     return this.options.variables;
   }
 
-  /** Whether a run has read all that there was, but for what is left alone. */
-  isSettled(job: Job): boolean {
-    return job.caughtUp((source) => this.isPaused(source));
-  }
-
   /** How something was declared. */
   textOf(name: string): string {
     const found = this.script.statements.find(

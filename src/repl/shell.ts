@@ -248,8 +248,10 @@ export class Shell {
     if (job === undefined) return;
     await this.interruptible(async (signal) => {
       await new Promise<void>((done) => {
+        const goals = new Map<string, number>();
+        const isPaused = (source: string): boolean => this.session.isPaused(source);
         const check = (): void => {
-          if (!this.session.isSettled(job) && !signal.aborted) return;
+          if (!signal.aborted && !job.caughtUp(goals, isPaused)) return;
           stop();
           done();
         };
