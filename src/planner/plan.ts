@@ -54,6 +54,8 @@ export interface SinkTarget {
   readonly columns: readonly Column[];
   /** Its rows are changes, each with a leading column `op`: '+' or '-'. */
   readonly changelog: boolean;
+  /** The query whose rows it takes, as written. */
+  readonly query?: string;
 }
 
 /** All that a run does. */

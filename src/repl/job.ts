@@ -30,6 +30,10 @@ export class Job {
   private isHolding = false;
   private isClosed = false;
   private bounded = false;
+  /** Sources that end. */
+  private readonly finite = new Set<string>();
+  /** About a second lies between two. */
+  private looks = 0;
   private begun: () => void = () => undefined;
   /** Resolves when the results can be asked, or the run has ended. */
   readonly started = new Promise<void>((resolve) => (this.begun = resolve));
@@ -89,12 +93,14 @@ export class Job {
       case 'start':
         this.isHolding = true;
         this.bounded = event.bounded && event.sources.length > 0;
+        for (const { name, bounded } of event.sources) if (bounded) this.finite.add(name);
         break;
       case 'epoch':
       case 'progress':
         this.progress = event;
         if (this.state === 'starting') this.state = 'running';
-        if (event.event === 'epoch') this.begun();
+        this.begun();
+        if (event.event === 'progress') this.looks++;
         this.tell();
         break;
       case 'rows':
@@ -136,7 +142,12 @@ export class Job {
     const open = progress.sources.filter(({ name }) => !isPaused(name));
     if (this.bounded && open.length > 0) return false;
     for (const { name, total } of open) if (total !== undefined && !goals.has(name)) goals.set(name, total);
-    return open.every(({ name, committed }) => committed >= (goals.get(name) ?? Infinity));
+    return open.every(({ name, committed, total, rows, notice }) => {
+      // Of what has no end that is known there is always more, or nothing yet: it is taken as it is.
+      if (total === undefined && !this.finite.has(name))
+        return (rows > 0 || this.looks > 1) && notice === undefined;
+      return committed >= (goals.get(name) ?? Infinity);
+    });
   }
 
   /** Resolves when it has ended. */

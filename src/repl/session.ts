@@ -81,6 +81,10 @@ export class Session {
     return this.options.variables;
   }
 
+  warn(message: string): void {
+    this.options.listener.warning(message);
+  }
+
   /** How something was declared. */
   textOf(name: string): string {
     const found = this.script.statements.find(

@@ -250,7 +250,13 @@ export class Shell {
       await new Promise<void>((done) => {
         const goals = new Map<string, number>();
         const isPaused = (source: string): boolean => this.session.isPaused(source);
+        const said = new Set<string>();
         const check = (): void => {
+          for (const { name, notice } of job.progress?.sources ?? []) {
+            if (notice === undefined || said.has(name)) continue;
+            said.add(name);
+            this.session.warn(`source ${name}: ${notice}`);
+          }
           if (!signal.aborted && !job.caughtUp(goals, isPaused)) return;
           stop();
           done();
