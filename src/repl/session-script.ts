@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { StreamsqlError } from '../base/errors.ts';
+import { Failure } from '../cli/failure.ts';
 import { parseScript } from '../parser/parse.ts';
 import type { Statement } from '../parser/statements.ts';
 
@@ -25,7 +26,7 @@ export class SessionScript {
   constructor(path: string | undefined, variables: Variables = {}) {
     this.path = path;
     this.known = this.found();
-    if (this.known !== undefined) this.taken = takenOf(this.known, variables);
+    if (this.known !== undefined) this.taken = kept(this.known, path ?? '', variables);
   }
 
   get statements(): readonly Taken[] {
@@ -85,6 +86,15 @@ export class SessionScript {
   }
 }
 
+/** What a file holds. Throws with the place in it. */
+function kept(text: string, path: string, variables: Variables): readonly Taken[] {
+  try {
+    return takenOf(text, variables);
+  } catch (error) {
+    throw error instanceof StreamsqlError ? new Failure(error, { name: basename(path), text }) : error;
+  }
+}
+
 export type Variables = Readonly<Record<string, string>>;
 
 const RUNNING: ReadonlySet<Statement['kind']> = new Set(['create-table', 'create-sink', 'insert']);
@@ -92,9 +102,8 @@ const RUNNING: ReadonlySet<Statement['kind']> = new Set(['create-table', 'create
 /** The statements of a text. Throws StreamsqlError with a span into it. */
 export function takenOf(text: string, variables: Variables = {}): readonly Taken[] {
   const { statements } = parseScript(text, 'sql', (name) => {
-    const given = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    // What the environment has may stand in no message of what does not parse.
-    return { value: given ?? '', secret: true };
+    const value = Object.hasOwn(variables, name) ? variables[name] : process.env[name];
+    return value === undefined ? undefined : { value, secret: true };
   });
   return statements.map((statement) => ({
     text: text.slice(statement.span.start, statement.span.end),

@@ -1,10 +1,11 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { sql, type Sql } from '../base/sql.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Declared, Engine, OpenOptions, OperatorDelta, ReadPart, ResultTable } from '../base/run.ts';
+import { pointing } from '../cli/failure.ts';
 import type { Io } from '../cli/io.ts';
 import { ask, namedDatabase } from '../cli/results-database.ts';
 import { statusOf } from '../exec/claim.ts';
@@ -66,11 +67,24 @@ export class Session {
     const { cwd } = options.io;
     const session = new Session(options, await open({ cwd, variables }));
     const known = session.script.statements.filter(({ kind }) => kind !== 'change' && kind !== 'insert');
-    for (const { text } of known) await session.planner.sql(text, 'session');
+    for (const { text } of known) await session.takeAgain(text);
     session.zone = await session.timeZone();
     // What ran to its end is there to be asked.
     session.isStale = statusOf(session.state) !== 'finished' && session.script.statements.some(({ runs }) => runs);
     return session;
+  }
+
+  /** What an earlier session took; it may not be so any more. */
+  private async takeAgain(text: string): Promise<void> {
+    const { db = '' } = this.options;
+    await pointing({ name: basename(sessionFile(db)), text }, async () => {
+      await this.planner.sql(text, 'session').catch((error: unknown) => {
+        if (!(error instanceof StreamsqlError)) throw error;
+        const { code, message, span, hint } = error;
+        const where = `it stands in ${sessionFile(db)}, where it can be put right or left out`;
+        throw new StreamsqlError(code, message, { span, hint: hint === undefined ? where : `${hint}; ${where}`, cause: error });
+      });
+    });
   }
 
   get declared(): readonly Declared[] {

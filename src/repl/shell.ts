@@ -130,6 +130,8 @@ export class Shell {
     const made = this.session.declared.find(({ name }) => !before.includes(name));
     if (made !== undefined)
       this.said(`${made.kind} ${made.name}${taken.runs && this.session.running?.isLive === true ? ': it runs' : ''}`);
+    if (made !== undefined && this.session.running?.state === 'failed')
+      this.said(`nothing runs for now: RESUME starts all of it again, and DROP ${made.name} takes it away again`);
     const isGone = taken.kind === 'drop' && this.session.declared.length < before.length;
     if (isGone) this.said(`dropped ${taken.name}`);
   }
@@ -167,6 +169,7 @@ export class Shell {
         const table = await this.session.query(sql, rows, signal);
         if (signal.aborted) return this.said('interrupted');
         this.print(table, isCut);
+        if (this.session.running?.state === 'failed') this.said('as the run left it that has failed: RESUME starts it again');
       } catch (error) {
         if (signal.aborted) return this.said('interrupted');
         if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
