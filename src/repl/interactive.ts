@@ -1,9 +1,10 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-
 import type { RunSummary } from '../base/run.ts';
 import { failureText } from '../cli/failure.ts';
 import type { Dependencies } from '../cli/dependencies.ts';
 import type { Io, Output } from '../cli/io.ts';
+import { namedDatabase } from '../cli/results-database.ts';
 import { StreamTables } from '../cli/stream-table.ts';
 import { styleFor } from '../cli/style.ts';
 import { count } from '../cli/units.ts';
@@ -43,7 +44,7 @@ const open = (
   const style = styleFor(out, io.env);
   return Session.open({
     open: (options) => calls.open({ ...options, stdinIsSql: true }),
-    ...(db !== undefined && db !== ':memory:' && { db: resolve(io.cwd, db) }),
+    ...(db !== undefined && db !== ':memory:' && { db: databaseOf(db, io) }),
     io,
     variables: flags.variable,
     listener: {
@@ -54,6 +55,13 @@ const open = (
     },
   });
 };
+
+/** Of a state folder its database, which there must be. */
+function databaseOf(db: string, io: Io): string {
+  const path = resolve(io.cwd, db);
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder ? namedDatabase(db, io).db : path;
+}
 
 const finishedText = ({ rowsIn, late, deadLetters }: RunSummary): string =>
   `the input has ended: ${count(rowsIn)} rows${late > 0 ? `, ${count(late)} late` : ''}${deadLetters > 0 ? `, ${count(deadLetters)} dead letters` : ''}`;
