@@ -32,12 +32,15 @@ export class Job {
   private bounded = false;
   /** Sources that end. */
   private readonly finite = new Set<string>();
+  /** It has taken what is declared, and what changes tables. */
+  hasTaken = false;
   /** About a second lies between two. */
   private looks = 0;
   private begun: () => void = () => undefined;
   /** Resolves when the results can be asked, or the run has ended. */
   readonly started = new Promise<void>((resolve) => (this.begun = resolve));
   private over: Promise<void> = Promise.resolve();
+  private taking: Promise<void> = Promise.resolve();
 
   constructor(engine: Engine, control: HandControl, listener: JobListener) {
     this.engine = engine;
@@ -56,7 +59,9 @@ export class Job {
 
   private async run(text: string): Promise<RunSummary> {
     const { control, stopping } = this;
-    await pointing({ name: 'session', text }, () => this.engine.sql(text, 'session'));
+    this.taking = pointing({ name: 'session', text }, async () => void (await this.engine.sql(text, 'session')));
+    await this.taking;
+    this.hasTaken = true;
     return this.engine.run({
       signal: stopping.signal,
       control,
@@ -148,6 +153,11 @@ export class Job {
         return (rows > 0 || this.looks > 1) && notice === undefined;
       return committed >= (goals.get(name) ?? Infinity);
     });
+  }
+
+  /** Resolves when it has taken what the text declares and changes; rejects with what is wrong with it. */
+  get taken(): Promise<void> {
+    return this.taking;
   }
 
   /** Resolves when it has ended. */

@@ -46,6 +46,7 @@ export class Session {
   private readonly pausedSources = new Set<string>();
   /** Dropped since the run began: what has such a name now is another. */
   private readonly dropped = new Set<string>();
+  private beginning: Promise<void> = Promise.resolve();
   private isStale = false;
   private isOurs = false;
   private zone = 'UTC';
@@ -158,17 +159,28 @@ export class Session {
     await this.own();
     await this.apply();
     this.script.add(statement);
-    const job = this.job;
     try {
-      if (job?.isLive === true) await job.engine.sql(statement.text, '<input>');
-      // The input has ended: as a file that gains a statement, all of it runs again.
-      else if (job === undefined || job.state === 'finished') this.isStale = true;
-      else throw this.noRun();
+      await this.changeNow(statement);
     } catch (error) {
       this.script.remove(statement);
       throw error;
     }
-    await this.apply();
+  }
+
+  private async changeNow(statement: Taken): Promise<void> {
+    const { job } = this;
+    if (job?.isLive === true) {
+      await job.engine.sql(statement.text, '<input>');
+      return;
+    }
+    if (job?.state === 'failed') throw this.noRun();
+    // The input has ended: as a file that gains a statement, all of it runs again.
+    await this.begin(true);
+    await this.job?.taken.catch(async (error: unknown) => {
+      this.script.remove(statement);
+      await this.begin();
+      throw error;
+    });
   }
 
   /** Whether what is written goes into a table, and not into a sink. */
@@ -178,12 +190,18 @@ export class Session {
 
   /** Brings the run up to date with what is declared. */
   async apply(): Promise<void> {
-    if (!this.isStale) return;
+    if (!this.isStale) return this.beginning.catch(() => undefined);
     this.isStale = false;
     await this.begin();
   }
 
-  private async begin(): Promise<void> {
+  /** One after another: two runs would have one database. `isTold`: whoever calls says what is wrong with what is declared. */
+  private begin(isTold = false): Promise<void> {
+    const before = this.beginning.catch(() => undefined);
+    return (this.beginning = before.then(() => this.beginNow(isTold)));
+  }
+
+  private async beginNow(isTold: boolean): Promise<void> {
     const { open, db, variables, listener } = this.options;
     const { cwd } = this.options.io;
     // What ran to its end runs again from the beginning.
@@ -201,9 +219,11 @@ export class Session {
     this.control = new HandControl();
     if (this.pausedAll) this.control.pause();
     this.control.pause([...this.pausedSources]);
-    this.job = new Job(engine, this.control, listener);
-    this.job.start(this.script.text);
-    await Promise.race([this.job.started, sleep(START_PATIENCE_MS, undefined, { ref: false })]);
+    const isMuted = (): boolean => isTold && !job.hasTaken;
+    const job = new Job(engine, this.control, { ...listener, failed: (error) => isMuted() || listener.failed(error) });
+    this.job = job;
+    job.start(this.script.text);
+    await Promise.race([job.started, sleep(START_PATIENCE_MS, undefined, { ref: false })]);
   }
 
   /** How a SELECT is to be answered. */
@@ -335,6 +355,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
+    await this.beginning.catch(() => undefined);
     await this.job?.stop();
     await this.planner.close();
     if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
