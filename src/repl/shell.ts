@@ -11,7 +11,7 @@ import { jobsTable } from './jobs-table.ts';
 import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
 import { defaultSettings, resultText, type ShellSettings } from './shell-settings.ts';
-import { endOfStatement, skipBlank } from './split.ts';
+import { endOfStatement, skipBlank, unquoted } from './split.ts';
 
 export interface ShellOptions {
   readonly io: Pick<Io, 'cwd' | 'env' | 'now' | 'command'>;
@@ -95,7 +95,11 @@ export class Shell {
       /^(PAUSE|RESUME)(?:\s+(?:JOB|SOURCE|VIEW|SINK|TABLE|MATERIALIZED\s+VIEW))?(?:\s+("(?:[^"]|"")+"|[\w$]+))?$/i.exec(
         text,
       );
-    if (pausing !== null) return this.pause(pausing[1]?.toUpperCase() === 'PAUSE', pausing[2] === undefined ? undefined : unquoted(pausing[2]));
+    if (pausing !== null)
+      return this.pause(
+        pausing[1]?.toUpperCase() === 'PAUSE',
+        pausing[2] === undefined ? undefined : unquoted(pausing[2]),
+      );
     if (/^SHOW\s+JOBS$/i.test(text)) return this.print(await jobsTable(this.session));
     if (ASKED.test(text)) return this.snapshot(text);
     const [taken] = takenOf(text, this.session.variables);
@@ -169,7 +173,8 @@ export class Shell {
         const table = await this.session.query(sql, rows, signal);
         if (signal.aborted) return this.said('interrupted');
         this.print(table, isCut);
-        if (this.session.running?.state === 'failed') this.said('as the run left it that has failed: RESUME starts it again');
+        if (this.session.running?.state === 'failed')
+          this.said('as the run left it that has failed: RESUME starts it again');
       } catch (error) {
         if (signal.aborted) return this.said('interrupted');
         if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
@@ -357,7 +362,3 @@ function written(path: string, write: () => void): void {
     throw new StreamsqlError('USAGE', `${path} cannot be written: ${why}`, { cause: error });
   }
 }
-
-/** A name, as it is or in quotes. */
-export const unquoted = (name: string): string =>
-  /^"(?:[^"]|"")+"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;
