@@ -133,11 +133,16 @@ export class Shell {
     for (const table of tables) this.print(table);
     const made = this.session.declared.find(({ name }) => !before.includes(name));
     if (made !== undefined)
-      this.said(`${made.kind} ${made.name}${taken.runs && this.session.running?.isLive === true ? ': it runs' : ''}`);
+      this.said(`${made.kind} ${made.name}${taken.runs ? this.standing : ''}`);
     if (made !== undefined && this.session.running?.state === 'failed')
       this.said(`nothing runs for now: RESUME starts all of it again, and DROP ${made.name} takes it away again`);
     const isGone = taken.kind === 'drop' && this.session.declared.length < before.length;
     if (isGone) this.said(`dropped ${taken.name}`);
+  }
+
+  private get standing(): string {
+    const { running: job } = this.session;
+    return job?.isLive === true ? (job.state === 'starting' ? ': it starts' : ': it runs') : '';
   }
 
   private async describe(taken: Taken): Promise<void> {
