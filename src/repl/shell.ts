@@ -92,7 +92,7 @@ export class Shell {
 
   private async execute(text: string): Promise<void> {
     const pausing =
-      /^(PAUSE|RESUME)(?:\s+(?:JOB|SOURCE|VIEW|SINK|TABLE|MATERIALIZED\s+VIEW))?(?:\s+("(?:[^"]|"")+"|[\w$]+))?$/i.exec(
+      /^(PAUSE|RESUME)(?:\s+(?:JOB|SOURCE|VIEW|SINK|TABLE|MATERIALIZED\s+VIEW))?(?:\s+("(?:[^"]|"")+"|[^\s"]+))?$/i.exec(
         text,
       );
     if (pausing !== null)
