@@ -1,19 +1,16 @@
 import type { Taken } from './session-script.ts';
 
-/** What a SELECT reads, itself or through others, and the settings; no sinks. */
+/** What a SELECT reads, itself or through others, with all that has changed it since, and the settings; no sinks. */
 export function neededFor(select: string, statements: readonly Taken[]): readonly Taken[] {
-  const needed = new Set<Taken>();
-  const tables = new Set(statements.filter(({ kind }) => kind === 'create-table').map(({ name }) => name));
+  const names = new Set<string>();
   let text = select;
-  for (const statement of statements.toReversed()) {
-    const { kind, name } = statement;
-    const isNamed = name !== undefined && mentions(text, name);
-    if (kind === 'create-sink' || !(kind === 'set' || isNamed)) continue;
-    if (kind === 'insert' && !tables.has(name)) continue;
-    needed.add(statement);
-    text += `\n${statement.text}`;
+  // What is read is declared before what reads it; what a table was changed by comes after.
+  for (const { kind, name, text: own } of statements.toReversed()) {
+    if (name === undefined || kind === 'create-sink' || !kind.startsWith('create') || !mentions(text, name)) continue;
+    names.add(name);
+    text += `\n${own}`;
   }
-  return statements.filter((statement) => needed.has(statement));
+  return statements.filter(({ kind, name }) => kind === 'set' || (name !== undefined && names.has(name)));
 }
 
 const mentions = (text: string, name: string): boolean =>

@@ -150,6 +150,13 @@ it('a SELECT over a source that changes is in its order; what is wrong is said w
   await expect(person.says(`SELECT 'it never ends`)).rejects.toMatchObject({ error: { code: 'SYNTAX' } });
 }, 30_000);
 
+it('a query over a plain view has all that has changed its tables since', async () => {
+  const person = await Person.comes();
+  const script = `CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT sum(a) AS s FROM t;
+    CREATE VIEW p AS SELECT s + 1 AS p FROM v; INSERT INTO t SELECT a + 10 FROM t; UPDATE t SET a = a + 1 WHERE a > 5; FROM p`;
+  expect(await person.says(script)).toBe('p\n14\n');
+}, 30_000);
+
 it('a picture is no wider and no taller than the terminal', () => {
   const written: string[] = [];
   let now = 0;
