@@ -2,7 +2,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import { checkOptions } from '../base/options.ts';
 import { ident, raw } from '../base/sql.ts';
 import type { Query, Select } from '../parser/statements.ts';
-import { askedOrder } from './asked-order.ts';
+import { askedOrders } from './asked-order.ts';
 import { baseTables, text } from './ast.ts';
 import { bindText } from './bind-text.ts';
 import type { MaterializedView } from './plan.ts';
@@ -73,10 +73,11 @@ function freeName({ catalog }: Planning): string {
 
 /** The order that a query asks for, where the columns that it shows have it. */
 async function orderOf(planning: Planning, query: Query, all: string, columns: number): Promise<string | undefined> {
-  const order = askedOrder(query.sql.text, columns);
-  if (order === undefined) return undefined;
-  const bound = await planning.host.service.describe(raw(`${all} ORDER BY ${order}`)).catch(() => undefined);
-  return bound === undefined ? undefined : order;
+  for (const order of askedOrders(query.sql.text, columns)) {
+    const bound = await planning.host.service.describe(raw(`${all} ORDER BY ${order}`)).catch(() => undefined);
+    if (bound !== undefined) return order;
+  }
+  return undefined;
 }
 
 export async function readsSource(planning: Planning, query: Query): Promise<boolean> {

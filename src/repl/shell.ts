@@ -132,8 +132,7 @@ export class Shell {
     if (this.options.interactive) await this.session.apply();
     for (const table of tables) this.print(table);
     const made = this.session.declared.find(({ name }) => !before.includes(name));
-    if (made !== undefined)
-      this.said(`${made.kind} ${made.name}${taken.runs ? this.standing : ''}`);
+    if (made !== undefined) this.said(`${made.kind} ${made.name}${taken.runs ? this.standing : ''}`);
     if (made !== undefined && this.session.running?.state === 'failed')
       this.said(`nothing runs for now: RESUME starts all of it again, and DROP ${made.name} takes it away again`);
     const isGone = taken.kind === 'drop' && this.session.declared.length < before.length;
