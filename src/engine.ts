@@ -131,7 +131,7 @@ class StreamEngine implements Engine {
   private readonly parts: Parts;
   private readonly session: Session;
   private readonly settings: Settings;
-  private results: DuckConnection | undefined;
+  private results: Promise<DuckConnection> | undefined;
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
@@ -305,15 +305,18 @@ class StreamEngine implements Engine {
     }
   }
 
-  private async openResults(db: string): Promise<DuckConnection> {
-    if (this.results !== undefined) return this.results;
-    try {
-      await this.parts.connection.run(sql`ATTACH ${literal(db)} AS res`);
-    } catch (error) {
+  /** Once, whoever asks first: the run, or a reader. */
+  private openResults(db: string): Promise<DuckConnection> {
+    this.results ??= this.attachResults(db).catch((error: unknown) => {
+      this.results = undefined;
       throw openError(db, error);
-    }
-    this.results = await this.parts.connect();
+    });
     return this.results;
+  }
+
+  private async attachResults(db: string): Promise<DuckConnection> {
+    await this.parts.connection.run(sql`ATTACH ${literal(db)} AS res`);
+    return this.parts.connect();
   }
 
   async query(select: string): Promise<ResultTable> {
