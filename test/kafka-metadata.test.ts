@@ -119,6 +119,21 @@ describe('the metadata of a record', () => {
     ]);
   });
 
+  it('may be many headers, of which the last of a name counts', () => {
+    const headers = Array.from({ length: 20_000 }, (_, i): [string, string] => [`h${i % 15_000}`, `v${i}`]);
+    const shape: BatchShape = {
+      base: 0,
+      records: [
+        { key: 'k', value: VALUE, headers },
+        { key: null, value: VALUE },
+      ],
+    };
+    const [many = '', none] = read(json('key:VARCHAR', 'headers:MAP(VARCHAR, VARCHAR)'), shape).lines;
+    expect(JSON.parse(many)).toEqual({ $k: 'k', $h: Object.fromEntries(headers), x: 1 });
+    expect(many.length).toBe(JSON.stringify({ $k: 'k', $h: Object.fromEntries(headers), x: 1 }).length);
+    expect(none).toBe('{"$k":null,"$h":{},"x":1}');
+  });
+
   it('makes no other difference to a record: lines and dead letters are as without it', () => {
     const text = fc.constantFrom('{"a":1}', '{"a":[{"b":"}"}]}', '{}', '{ }', ' {"a":1} ', '{\n"a":\n1}', '{"a":"x\ny"}', '', ' ', '\n', 'null', '[1]', '7', '\u0001{"a":1}', '\ufeff{"a":1}', '{"a":1}\n{"a":2}', '{broken', 'plain'); // prettier-ignore
     const record = fc.record({
