@@ -6,9 +6,9 @@ interface RequestQueue {
 }
 
 const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
-  readonly prototype: { scheduleCheckPendingRequests(this: RequestQueue): void };
+  readonly prototype: { scheduleCheckPendingRequests: (this: RequestQueue) => void };
 };
-const { scheduleCheckPendingRequests: schedule } = prototype;
+const schedule = prototype.scheduleCheckPendingRequests;
 
 /**
  * kafkajs looks every millisecond after requests that wait, also where none does, by a timer of minus the time of day: Node
