@@ -117,6 +117,48 @@ describe('what is posted', () => {
     await run.stop();
     await run.close();
   });
+
+  test('is pushed back by what it is when decompressed', async () => {
+    const sql = SQL.replace("'127.0.0.1:0')", "'127.0.0.1:0', max_pending = '10 kB')");
+    const run = await start({ batchIntervalMs: 600 }, sql);
+    const body = gzipSync(JSON.stringify({ id: 1, page: 'x'.repeat(9000) }));
+    expect(body.length).toBeLessThan(100);
+    const post = (): Promise<Answer> => run.post('clicks', body, { 'content-encoding': 'gzip' });
+    const answers = await Promise.all(Array.from({ length: 20 }, post));
+    const taken = answers.filter(({ status }) => status === 200).length;
+    expect(answers.filter(({ status }) => status === 429).length).toBe(20 - taken);
+    expect(taken).toBeLessThan(10);
+    await run.read('clicks', taken);
+    await run.stop();
+    await run.close();
+  });
+});
+
+/** A body whose length is not announced. */
+function postInPieces(url: string, pieces: readonly string[], headers: Record<string, string> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) as Answer['body'] })); // prettier-ignore
+    });
+    sent.on('error', reject);
+    for (const piece of pieces) sent.write(piece);
+    sent.end();
+  });
+}
+
+test('what does not say how long it is is refused on the way, and hears of it', async () => {
+  const run = await start();
+  const token = { authorization: 'Bearer sesame' };
+  const [clicks, others] = ['clicks', 'Other things'].map((name) => run.urls.get(name) ?? '') as [string, string];
+  expect(await postInPieces(clicks, ['{"id": 1, "pa', 'ge": "a"}'])).toMatchObject({ status: 200, body: { rows: 1 } });
+  const long = Array.from({ length: 200 }, () => ' '.repeat(1 << 16));
+  expect(await postInPieces(others, long, token)).toMatchObject({ status: 413 });
+  expect(await postInPieces(others, ['{"n"', ': 1}'], token)).toMatchObject({ status: 200 });
+  await run.read('Other things', 1);
+  await run.stop();
+  await run.close();
 });
 
 test('a request that is under way when the run ends is answered, and what was answered is there in the next run', async () => {
@@ -142,6 +184,24 @@ test('a request that is under way when the run ends is answered, and what was an
   expect(summary.rowsIn).toBe(2);
   expect(await next.rows('FROM pages')).toEqual([['late', '2', '3']]);
   await next.close();
+});
+
+test('what was answered before a run had begun is there in the next one', async () => {
+  const run = await start(kept());
+  await run.post('clicks', '{"id": 1, "page": "early"}');
+  await run.stop();
+  await run.close();
+  // As if it had been killed before its first checkpoint.
+  for (const gone of ['state/checkpoints', 'r.duckdb']) rmSync(join(folder, gone), { recursive: true });
+  const next = await start(kept());
+  await next.read('clicks', 1);
+  await next.stop();
+  expect(await next.rows('FROM pages')).toEqual([['early', '1', '1']]);
+  await next.close();
+  const anew = await start({ ...kept(), fresh: true });
+  await anew.stop();
+  expect(await anew.rows('FROM pages')).toEqual([]);
+  await anew.close();
 });
 
 test.each([
