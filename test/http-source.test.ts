@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { open, type OpenOptions, type RunSummary } from '../src/engine.ts';
+import { open, type EngineHost, type OpenOptions, type RunSummary } from '../src/engine.ts';
 import { LiveRun } from './support/live-run.ts';
 
 const SQL = `
@@ -39,8 +39,8 @@ class Posted extends LiveRun {
   readonly urls = new Map<string, string>();
 }
 
-async function start(options: OpenOptions = {}, sql = SQL): Promise<Posted> {
-  const run = new Posted(await open({ cwd: folder, ...options }), sql);
+async function start(options: OpenOptions = {}, sql = SQL, host: EngineHost = {}): Promise<Posted> {
+  const run = new Posted(await open({ cwd: folder, ...options }, host), sql);
   await run.begun();
   for (const source of ['clicks', 'Other things']) run.urls.set(source, run.url(source));
   return run;
@@ -202,6 +202,33 @@ test('what was answered before a run had begun is there in the next one', async 
   await anew.stop();
   expect(await anew.rows('FROM pages')).toEqual([]);
   await anew.close();
+});
+
+test('an hour in which the engine was down is no quiet: what was meant to be posted then is not late', async () => {
+  const sql = SQL.replace('page VARCHAR)', 'page VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts)').concat(`
+    CREATE MATERIALIZED VIEW minutes AS SELECT window_start, count(*) AS n FROM TUMBLE(clicks, ts, INTERVAL '1 minute')
+    GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;`);
+  const origin = Date.UTC(2024, 0, 1);
+  let clock = origin;
+  const click = (minute: number): string => JSON.stringify({ id: minute, ts: new Date(origin + 60_000 * minute) });
+  const host = { now: () => clock };
+  const run = await start(kept(), sql, host);
+  await run.post('clicks', click(0));
+  await run.read('clicks', 1);
+  await run.stop();
+  await run.close();
+  clock += 3_600_000;
+  const next = await start(kept(), sql, host);
+  // Each epoch is a look at the clock.
+  for (let rows = 1; rows <= 3; rows++) {
+    await next.post('Other things', '{"n": 1}', { authorization: 'Bearer sesame' });
+    await next.read('Other things', rows);
+    clock += 1000;
+  }
+  await next.post('clicks', click(10));
+  await next.read('clicks', 2);
+  expect((await next.stop()).late).toBe(0);
+  await next.close();
 });
 
 test.each([

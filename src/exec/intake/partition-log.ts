@@ -150,14 +150,14 @@ export class PartitionLog implements IntakePartition {
 
   /** What was not synced when the power went may be anything; so may be what a disk has damaged since. */
   private async putAside(path: string, cut: Buffer): Promise<void> {
-    const { disk, warn } = this.host;
+    const { disk } = this.host;
     const aside = `${path}.${Date.now().toString(36)}.cut`;
     const file = await disk.openFile(aside);
     await file.truncate(0);
     await file.append([cut]);
     await file.sync();
     await file.close();
-    warn(`the last ${cut.length} bytes of the log of ${this.name} are not whole, as after an outage of the machine: they are left out, and kept in ${aside}`);
+    this.host.warn(`the last ${cut.length} bytes of the log of ${this.name} are not whole, as after an outage of the machine: they are left out, and kept in ${aside}`);
   } // prettier-ignore
 
   /** All that waits is written, and then synced once, again and again until nothing waits. */
