@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { open, type EngineHost, type OpenOptions, type RunSummary } from '../src/engine.ts';
+import { realDisk, type Disk } from '../src/exec/checkpoint/disk.ts';
 import { LiveRun } from './support/live-run.ts';
 
 const SQL = `
@@ -202,6 +203,22 @@ test('what was answered before a run had begun is there in the next one', async 
   await anew.stop();
   expect(await anew.rows('FROM pages')).toEqual([]);
   await anew.close();
+});
+
+test('when the disk is full whoever posted is told so, and the run ends', async () => {
+  const disk: Disk = {
+    ...realDisk,
+    openFile: async (path) => {
+      const file = await realDisk.openFile(path);
+      const append = (): Promise<void> => Promise.reject(new Error('no space left'));
+      return Object.assign(Object.create(file) as typeof file, { append, close: () => file.close() });
+    },
+  };
+  const run = await start(kept(), SQL, { disk });
+  const ended = expect(run.ended).rejects.toMatchObject({ code: 'SOURCE', message: expect.stringContaining('no space left') as string }); // prettier-ignore
+  expect(await run.post('clicks', '{"id": 1}')).toMatchObject({ status: 503, body: { error: expect.stringContaining('no space left') as string } }); // prettier-ignore
+  await ended;
+  await run.close();
 });
 
 test('an hour in which the engine was down is no quiet: what was meant to be posted then is not late', async () => {

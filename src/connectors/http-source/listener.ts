@@ -128,7 +128,7 @@ export class Listener {
     } catch (error) {
       if (error instanceof Refusal) reply(error.status, { error: error.message, ...error.more }, error.headers);
       // Whoever hung up wants no answer.
-      else if (!request.destroyed) reply(503, { error: error instanceof Error ? error.message : String(error) });
+      else if (!response.destroyed) reply(503, { error: error instanceof Error ? error.message : String(error) });
     }
     // What was heard is sent before anybody closes the connection.
     if (!response.writableFinished && !response.destroyed)
