@@ -12,7 +12,7 @@ export class Answers {
   away = false;
   private backAt = 0n;
 
-  /** `count`: answers so far; undefined where the end is always as of now. `away`: the source says itself that it is out of reach. */
+  /** `count`: answers so far; undefined where the end is always as of now. `away`: the source says itself that it, or what is there, is out of reach. */
   see(count: number | undefined, now: bigint, away = false): void {
     if (count === undefined) {
       this.told = now;

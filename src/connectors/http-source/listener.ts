@@ -86,7 +86,7 @@ export class Listener {
     const now = performance.now();
     // The sources of a run are let go of one after the other.
     if (now > this.quietBy + CLOSE_WAIT_MS) this.quietBy = now + CLOSE_WAIT_MS;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.quietBy - now)));
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, this.quietBy - now))));
     await Promise.race([Promise.all(this.underway), late]);
     clearTimeout(timer);
   }
