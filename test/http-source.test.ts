@@ -57,7 +57,7 @@ describe('what is posted', () => {
     expect(await run.post('clicks', '{"id": 1, "page": "a"}\n\n{"id": 2, "page": "a"}')).toMatchObject({ status: 200, body: { rows: 2 } }); // prettier-ignore
     expect(await run.post('clicks', '[{"id": 9007199254740993, "page": "b,]\\""},\n {"page":\n "a", "id": 3}]', { 'content-type': 'application/json' })).toMatchObject({ status: 200, body: { rows: 2 } }); // prettier-ignore
     expect(await run.post('clicks', '{\n  "id": 4,\n  "page": "c"\n}')).toMatchObject({ body: { rows: 1 } });
-    expect(await run.post('clicks', gzipSync('{"id": 5, "page": "c"}\n'), { 'content-encoding': 'gzip' })).toMatchObject({ body: { rows: 1 } }); // prettier-ignore
+    expect(await run.post('clicks', gzipSync('{"id": 5, "page": "c"}\n'), { 'content-encoding': 'GZIP' })).toMatchObject({ body: { rows: 1 } }); // prettier-ignore
     expect(await run.post('clicks', '')).toMatchObject({ status: 200, body: { rows: 0 } });
     expect(await run.post('clicks', '[]')).toMatchObject({ status: 200, body: { rows: 0 } });
     // A record that is JSON and does not fit is a dead letter, as anywhere.

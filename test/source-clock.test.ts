@@ -123,7 +123,10 @@ it('a partition that turns up starts from what was announced; a source without o
 it('what comes only while someone listens is not idle for the time in which nobody did', () => {
   const source = new Source(1, undefined, 3600);
   source.now = 3600;
-  source.clock.load({ name: 'p0', position: 1, initial: 0, ordinal: 1, end: 1, greatest: '5000000', active: '1000000' }, 0);
+  source.clock.load(
+    { name: 'p0', position: 1, initial: 0, ordinal: 1, end: 1, greatest: '5000000', active: '1000000' },
+    0,
+  );
   source.clock.restore(4_000_000n, 1_000_000n);
   Object.assign(source.partitions[0] ?? {}, { position: 1, end: 1 });
   expect([source.look(), source.wait(9)]).toEqual([4, 4]);

@@ -67,8 +67,7 @@ export class Job {
     const { options, identity, connection } = host;
     const { state, fresh = false, rebuild = [] } = options;
     const duckdb = String(await connection.text(sql`SELECT library_version FROM pragma_version()`));
-    if (state === undefined || inspectState(state, fresh) === 'begin')
-      return new Job(host, undefined, duckdb, false);
+    if (state === undefined || inspectState(state, fresh) === 'begin') return new Job(host, undefined, duckdb, false);
     if (options.checkpoints === false) {
       throw new StreamsqlError('STATE', `the run whose state is in ${state} did not finish, and goes on only with checkpoints`, {
         hint: 'leave out --no-checkpoint; or start again from the beginning with --fresh, which removes the state and the results of that run',
@@ -86,7 +85,8 @@ export class Job {
     const { options, plan } = host;
     const { state, fresh = false } = options;
     const db = databaseOf(options);
-    if (state !== undefined) await takeState(host.disk, state, db, this.beginning, this.hadNotBegun ? INTAKE_FOLDER : undefined);
+    if (state !== undefined)
+      await takeState(host.disk, state, db, this.beginning, this.hadNotBegun ? INTAKE_FOLDER : undefined);
     const connection = await host.attach(db);
     const results = new Results(connection);
     if (recovery === undefined) {

@@ -30,7 +30,7 @@ export async function taken(request: IncomingMessage, takers: readonly Taker[]):
     await new Promise((resolve) => setImmediate(resolve));
     return { records, taking };
   };
-  const encoding = headers['content-encoding'];
+  const encoding = headers['content-encoding']?.trim().toLowerCase();
   const { records, taking } = await (encoding === undefined
     ? given(body)
     : inTurn(async () => {

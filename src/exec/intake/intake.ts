@@ -37,10 +37,16 @@ export class Intake {
   begin(state: string | undefined, disk: Disk): void {
     const { fault, warn } = this;
     if (state === undefined) {
-      this.settle?.begin({ folder: '', host: { disk: memoryDisk(), fault, warn, segmentBytes: SEGMENT_BYTES_IN_MEMORY } });
+      this.settle?.begin({
+        folder: '',
+        host: { disk: memoryDisk(), fault, warn, segmentBytes: SEGMENT_BYTES_IN_MEMORY },
+      });
       return;
     }
-    this.settle?.begin({ folder: joinPath(state, INTAKE_FOLDER), host: { disk, fault, warn, segmentBytes: SEGMENT_BYTES } });
+    this.settle?.begin({
+      folder: joinPath(state, INTAKE_FOLDER),
+      host: { disk, fault, warn, segmentBytes: SEGMENT_BYTES },
+    });
   }
 
   of(source: string, live: boolean): IntakeLog {
