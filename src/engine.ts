@@ -233,7 +233,7 @@ class StreamEngine implements Engine {
     const identity = identify(plan, this.settings.timeZone);
     const fault = host.fault ?? noFault;
     const disk = host.disk ?? realDisk;
-    const intake = new Intake(fault);
+    const intake = new Intake(fault, (message) => emit({ event: 'warning', message }));
     let runtime: Runtime | undefined;
     const ready = this.readers.hold();
     this.desk.phase = 'starting';

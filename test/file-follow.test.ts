@@ -127,6 +127,19 @@ class Following {
 const failure = async (work: Promise<unknown>): Promise<unknown> =>
   work.then(() => 'none', (error: unknown) => (error instanceof StreamsqlError ? [error.code, error.message] : error)); // prettier-ignore
 
+test('where a file ends is told by looking, which is done when it may be read', async () => {
+  put('a.json', row(1));
+  const following = await new Following('*.json').open();
+  await following.settle();
+  const [file] = following.partitions;
+  const before = file?.answers ?? 0;
+  add('a.json', row(2));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect([file?.answers, file?.end === file?.position]).toEqual([before, true]);
+  await following.until(2);
+  expect(file?.answers).toBeGreaterThan(before);
+});
+
 describe('what is added', () => {
   test('lines as soon as they are whole, and files that turn up, in the order in which they were written', async () => {
     put('b.json', row(1));

@@ -87,6 +87,12 @@ export class PartitionLog implements PartitionState {
     return this.stop ?? this.lastStable;
   }
 
+  /** A transaction is open: what it brought is there, and cannot be read yet. */
+  get away(): boolean {
+    const { stop, lastStable, logEnd } = this;
+    return stop === undefined && lastStable !== undefined && logEnd !== Infinity && lastStable < logEnd;
+  }
+
   get done(): boolean {
     return this.stop !== undefined && this.position >= this.stop;
   }
