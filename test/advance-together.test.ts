@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -92,3 +92,26 @@ describe('the state of a replay', () => {
     expect(replay.most).toBeLessThanOrEqual(live.most + 2 * MAX_BATCH);
   }, 60_000); // prettier-ignore
 });
+
+it('files that are small are read many in an epoch, in the order of their times', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'streamsql-small-'));
+  const engine = await open({ cwd: folder, maxBatchRows: 100, threads: 1 });
+  try {
+    const row = (k: number): string => `${JSON.stringify({ k, ts: new Date(1000 * (START + 60 * k)).toISOString() })}\n`;
+    // Their names say nothing about their times.
+    for (let i = 0; i < 60; i++)
+      writeFileSync(join(folder, `${(i * 7) % 60}.json`), Array.from({ length: 5 }, (_, j) => row(5 * i + j)).join(''));
+    await engine.sql(`CREATE SOURCE s (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'file', path = '*.json');
+      CREATE MATERIALIZED VIEW v AS SELECT window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '5 minutes') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;`);
+    const summary = await engine.run();
+    expect([summary.rowsIn, summary.late]).toEqual([300, 0]);
+    expect(summary.epochs).toBeLessThan(12);
+    // No epoch has what is more than an epoch's rows ahead of the one before.
+    const watermarks = await engine.query(`SELECT epoch_us(w.watermark) // 60000000 FROM _streamsql.epochs AS e, unnest(e.watermarks) AS u(w) WHERE w.watermark IS NOT NULL ORDER BY e.epoch`);
+    const steps = watermarks.rows.map(([minute]) => Number(minute));
+    expect(steps.every((at, i) => i === 0 || at - (steps[i - 1] ?? 0) <= 2 * 100)).toBe(true);
+  } finally {
+    await engine.close();
+    rmSync(folder, { recursive: true });
+  }
+}); // prettier-ignore

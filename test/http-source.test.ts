@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { open, type OpenOptions, type RunSummary } from '../src/engine.ts';
+import { open, type EngineHost, type OpenOptions, type RunSummary } from '../src/engine.ts';
+import { realDisk, type Disk } from '../src/exec/checkpoint/disk.ts';
 import { LiveRun } from './support/live-run.ts';
 
 const SQL = `
@@ -39,8 +40,8 @@ class Posted extends LiveRun {
   readonly urls = new Map<string, string>();
 }
 
-async function start(options: OpenOptions = {}, sql = SQL): Promise<Posted> {
-  const run = new Posted(await open({ cwd: folder, ...options }), sql);
+async function start(options: OpenOptions = {}, sql = SQL, host: EngineHost = {}): Promise<Posted> {
+  const run = new Posted(await open({ cwd: folder, ...options }, host), sql);
   await run.begun();
   for (const source of ['clicks', 'Other things']) run.urls.set(source, run.url(source));
   return run;
@@ -56,7 +57,7 @@ describe('what is posted', () => {
     expect(await run.post('clicks', '{"id": 1, "page": "a"}\n\n{"id": 2, "page": "a"}')).toMatchObject({ status: 200, body: { rows: 2 } }); // prettier-ignore
     expect(await run.post('clicks', '[{"id": 9007199254740993, "page": "b,]\\""},\n {"page":\n "a", "id": 3}]', { 'content-type': 'application/json' })).toMatchObject({ status: 200, body: { rows: 2 } }); // prettier-ignore
     expect(await run.post('clicks', '{\n  "id": 4,\n  "page": "c"\n}')).toMatchObject({ body: { rows: 1 } });
-    expect(await run.post('clicks', gzipSync('{"id": 5, "page": "c"}\n'), { 'content-encoding': 'gzip' })).toMatchObject({ body: { rows: 1 } }); // prettier-ignore
+    expect(await run.post('clicks', gzipSync('{"id": 5, "page": "c"}\n'), { 'content-encoding': 'GZIP' })).toMatchObject({ body: { rows: 1 } }); // prettier-ignore
     expect(await run.post('clicks', '')).toMatchObject({ status: 200, body: { rows: 0 } });
     expect(await run.post('clicks', '[]')).toMatchObject({ status: 200, body: { rows: 0 } });
     // A record that is JSON and does not fit is a dead letter, as anywhere.
@@ -117,6 +118,48 @@ describe('what is posted', () => {
     await run.stop();
     await run.close();
   });
+
+  test('is pushed back by what it is when decompressed', async () => {
+    const sql = SQL.replace("'127.0.0.1:0')", "'127.0.0.1:0', max_pending = '10 kB')");
+    const run = await start({ batchIntervalMs: 600 }, sql);
+    const body = gzipSync(JSON.stringify({ id: 1, page: 'x'.repeat(9000) }));
+    expect(body.length).toBeLessThan(100);
+    const post = (): Promise<Answer> => run.post('clicks', body, { 'content-encoding': 'gzip' });
+    const answers = await Promise.all(Array.from({ length: 20 }, post));
+    const taken = answers.filter(({ status }) => status === 200).length;
+    expect(answers.filter(({ status }) => status === 429).length).toBe(20 - taken);
+    expect(taken).toBeLessThan(10);
+    await run.read('clicks', taken);
+    await run.stop();
+    await run.close();
+  });
+});
+
+/** A body whose length is not announced. */
+function postInPieces(url: string, pieces: readonly string[], headers: Record<string, string> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) as Answer['body'] })); // prettier-ignore
+    });
+    sent.on('error', reject);
+    for (const piece of pieces) sent.write(piece);
+    sent.end();
+  });
+}
+
+test('what does not say how long it is is refused on the way, and hears of it', async () => {
+  const run = await start();
+  const token = { authorization: 'Bearer sesame' };
+  const [clicks, others] = ['clicks', 'Other things'].map((name) => run.urls.get(name) ?? '') as [string, string];
+  expect(await postInPieces(clicks, ['{"id": 1, "pa', 'ge": "a"}'])).toMatchObject({ status: 200, body: { rows: 1 } });
+  const long = Array.from({ length: 200 }, () => ' '.repeat(1 << 16));
+  expect(await postInPieces(others, long, token)).toMatchObject({ status: 413 });
+  expect(await postInPieces(others, ['{"n"', ': 1}'], token)).toMatchObject({ status: 200 });
+  await run.read('Other things', 1);
+  await run.stop();
+  await run.close();
 });
 
 test('a request that is under way when the run ends is answered, and what was answered is there in the next run', async () => {
@@ -141,6 +184,67 @@ test('a request that is under way when the run ends is answered, and what was an
   const summary: RunSummary = await next.stop();
   expect(summary.rowsIn).toBe(2);
   expect(await next.rows('FROM pages')).toEqual([['late', '2', '3']]);
+  await next.close();
+});
+
+test('what was answered before a run had begun is there in the next one', async () => {
+  const run = await start(kept());
+  await run.post('clicks', '{"id": 1, "page": "early"}');
+  await run.stop();
+  await run.close();
+  // As if it had been killed before its first checkpoint.
+  for (const gone of ['state/checkpoints', 'r.duckdb']) rmSync(join(folder, gone), { recursive: true });
+  const next = await start(kept());
+  await next.read('clicks', 1);
+  await next.stop();
+  expect(await next.rows('FROM pages')).toEqual([['early', '1', '1']]);
+  await next.close();
+  const anew = await start({ ...kept(), fresh: true });
+  await anew.stop();
+  expect(await anew.rows('FROM pages')).toEqual([]);
+  await anew.close();
+});
+
+test('when the disk is full whoever posted is told so, and the run ends', async () => {
+  const disk: Disk = {
+    ...realDisk,
+    openFile: async (path) => {
+      const file = await realDisk.openFile(path);
+      const append = (): Promise<void> => Promise.reject(new Error('no space left'));
+      return Object.assign(Object.create(file) as typeof file, { append, close: () => file.close() });
+    },
+  };
+  const run = await start(kept(), SQL, { disk });
+  const ended = expect(run.ended).rejects.toMatchObject({ code: 'SOURCE', message: expect.stringContaining('no space left') as string }); // prettier-ignore
+  expect(await run.post('clicks', '{"id": 1}')).toMatchObject({ status: 503, body: { error: expect.stringContaining('no space left') as string } }); // prettier-ignore
+  await ended;
+  await run.close();
+});
+
+test('an hour in which the engine was down is no quiet: what was meant to be posted then is not late', async () => {
+  const sql = SQL.replace('page VARCHAR)', 'page VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts)').concat(`
+    CREATE MATERIALIZED VIEW minutes AS SELECT window_start, count(*) AS n FROM TUMBLE(clicks, ts, INTERVAL '1 minute')
+    GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;`);
+  const origin = Date.UTC(2024, 0, 1);
+  let clock = origin;
+  const click = (minute: number): string => JSON.stringify({ id: minute, ts: new Date(origin + 60_000 * minute) });
+  const host = { now: () => clock };
+  const run = await start(kept(), sql, host);
+  await run.post('clicks', click(0));
+  await run.read('clicks', 1);
+  await run.stop();
+  await run.close();
+  clock += 3_600_000;
+  const next = await start(kept(), sql, host);
+  // Each epoch is a look at the clock.
+  for (let rows = 1; rows <= 3; rows++) {
+    await next.post('Other things', '{"n": 1}', { authorization: 'Bearer sesame' });
+    await next.read('Other things', rows);
+    clock += 1000;
+  }
+  await next.post('clicks', click(10));
+  await next.read('clicks', 2);
+  expect((await next.stop()).late).toBe(0);
   await next.close();
 });
 

@@ -83,4 +83,25 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('watermarks of a real topic'
       expect(await until(engine, closed)).toEqual([[[0, 3], [2, 2], [4, 2]]]); // prettier-ignore
     });
   }, 60_000); // prettier-ignore
+
+  it('what a transaction that is open has brought is no quiet', async () => {
+    await fill('open', [[0, 5]]);
+    const row = { partition: 0, value: JSON.stringify({ ts: new Date((START + 5.5) * 1000).toISOString() }) };
+    const config = { transactionalId: 'open', idempotent: true, maxInFlightRequests: 1 };
+    await withProducer(
+      broker,
+      async (producer) => {
+        const transaction = await producer.transaction();
+        await transaction.send({ topic: 'open', messages: [row], acks: -1 });
+        await withCounts('open', '2 seconds', async (engine) => {
+          const answer = until(engine, 'SELECT n::INTEGER FROM counts WHERE epoch(window_start)::BIGINT = 1700000004');
+          // Twice as long as it takes to be idle.
+          await sleep(2500);
+          await transaction.commit();
+          expect(await answer).toEqual([2]);
+        });
+      },
+      config,
+    );
+  }, 60_000); // prettier-ignore
 });

@@ -11,6 +11,7 @@ interface Partition {
   end: number | undefined;
   done: boolean;
   answers?: number;
+  away?: boolean;
 }
 
 /** A source whose delay is a second and whose partitions are idle after ten; all times are seconds. */
@@ -19,13 +20,14 @@ class Source {
   readonly clock: SourceClock;
   now = 0;
 
-  constructor(count: number, answers?: number) {
+  constructor(count: number, answers?: number, since?: number) {
     this.partitions = Array.from({ length: count }, (_, i) => ({
       name: `p${i}`, position: 0, end: 0, done: false, ...(answers !== undefined && { answers }),
     })); // prettier-ignore
     this.clock = new SourceClock({
       bounded: false, timing: { idleMs: 10_000, onQuiet: 'advance', maxFutureMs: undefined }, delay: SECOND,
       partitions: () => this.partitions, now: () => BigInt(this.now) * SECOND,
+      since: since === undefined ? undefined : BigInt(since) * SECOND,
     }); // prettier-ignore
     this.look();
   }
@@ -116,4 +118,43 @@ it('a partition that turns up starts from what was announced; a source without o
   source.look();
   // More may turn up: only input that ends is over, but what has ended holds nothing back.
   expect(source.clock.watermark).toBe(59_000_000n);
+});
+
+it('what comes only while someone listens is not idle for the time in which nobody did', () => {
+  const source = new Source(1, undefined, 3600);
+  source.now = 3600;
+  source.clock.load(
+    { name: 'p0', position: 1, initial: 0, ordinal: 1, end: 1, greatest: '5000000', active: '1000000' },
+    0,
+  );
+  source.clock.restore(4_000_000n, 1_000_000n);
+  Object.assign(source.partitions[0] ?? {}, { position: 1, end: 1 });
+  expect([source.look(), source.wait(9)]).toEqual([4, 4]);
+  expect(source.wait(2)).toBe(4 + 11);
+});
+
+it('small files that have not begun are one epoch, as many as make one; of what has begun nobody knows', () => {
+  const source = new Source(6);
+  const [begun] = source.partitions as [Partition];
+  source.take(0, 1);
+  // A record a position.
+  for (const [i, partition] of source.partitions.entries()) {
+    if (i > 0) source.clock.at(i).first = BigInt(10 * i) * SECOND;
+    partition.end = i === 0 ? 1 : 100;
+  }
+  const reach = (records: number): number => Number((source.clock.frontier(records)?.reach ?? 0n) / SECOND);
+  expect([0, 100, 101, 201, 202, 1000].map(reach)).toEqual([10, 10, 10, 10, 20, 50]);
+  begun.end = 500;
+  expect(reach(1000)).toBe(1);
+});
+
+it('a source that says itself that it is out of reach is believed at once', () => {
+  const source = new Source(1, 1);
+  source.take(0, 5);
+  source.wait(8);
+  Object.assign(source.partitions[0] ?? {}, { away: true });
+  expect(source.wait(4, false)).toBe(4);
+  Object.assign(source.partitions[0] ?? {}, { away: false });
+  expect(source.wait(9)).toBe(4);
+  expect(source.wait(3)).toBeGreaterThan(4);
 });

@@ -25,6 +25,8 @@ export interface IntakePartition {
   readonly underway: number;
   /** What was noted of the whole partition before its first byte, and is kept as long as it is: a header. */
   readonly head: string | undefined;
+  /** Throws STATE where what is kept from a position on is not as it was written. */
+  check(from: number): Promise<void>;
   /** Once, before the first `append`. */
   note(head: string): void;
   /**

@@ -111,7 +111,7 @@ export class Batches {
     const most = Math.max(1, Math.floor(this.host.maxBatchRows / Math.max(1, sources.length)));
     for (const source of sources) {
       if (source.pending !== undefined) continue;
-      const partitions = this.host.pollAll ? 'all' : source.clock.allowed(this.reach(source));
+      const partitions = this.host.pollAll ? 'all' : source.clock.allowed(this.reach(source, most));
       // All that it has is ahead of others.
       if (partitions !== 'all' && partitions.size === 0 && source.reader.partitions.length > 0) continue;
       const maxRecords = Math.min(most, this.probe(source));
@@ -122,10 +122,10 @@ export class Batches {
   }
 
   /** The event time up to which a source may read on: those that meet go on together, the last one first. */
-  private reach(source: SourceRun): bigint | undefined {
+  private reach(source: SourceRun, most: number): bigint | undefined {
     const met = this.together.get(source.name);
     const frontiers = this.sources.flatMap((other) =>
-      other === source || met?.has(other.name) === true ? (other.clock.frontier() ?? []) : [],
+      other === source || met?.has(other.name) === true ? (other.clock.frontier(most) ?? []) : [],
     );
     if (frontiers.length === 0) return undefined;
     return frontiers.reduce((lowest, next) => (next.low < lowest.low ? next : lowest)).reach;

@@ -25,6 +25,8 @@ export const statusOf = (folder: string): Mark['status'] | undefined => readMark
 
 /** How a run stands to what is in its state folder. */
 export type Beginning = 'begin' | 'resume';
+/** In this folder are the logs of sources that cannot be read again. */
+export const INTAKE_FOLDER = 'intake';
 
 /** Whether a run begins anew or goes on, or why it may do neither. Touches nothing. */
 export function inspectState(folder: string, fresh: boolean): Beginning {
@@ -54,13 +56,20 @@ export function inspectState(folder: string, fresh: boolean): Beginning {
 
 /**
  * Takes the folder for this process; of a run that begins, what was there goes. Whenever it ends on the way, the folder is known
- * as what it is by its mark.
+ * as what it is by its mark. `kept`: what stays of a run that ended before it had begun, for it was acknowledged.
  */
-export async function takeState(disk: Disk, given: string, db: string, beginning: Beginning): Promise<void> {
+export async function takeState(
+  disk: Disk,
+  given: string,
+  db: string,
+  beginning: Beginning,
+  kept?: typeof INTAKE_FOLDER,
+): Promise<void> {
   const folder = resolve(given);
   await disk.makeFolder(folder);
   if (beginning === 'begin' && readMark(folder) !== undefined) {
-    for (const name of await disk.list(folder)) if (name !== MARK) await empty(disk, joinPath(folder, name));
+    for (const name of await disk.list(folder))
+      if (name !== MARK && name !== kept) await empty(disk, joinPath(folder, name));
   }
   const own = { pid: process.pid, processStart: startOf(process.pid) };
   await writeMark(disk, folder, { version: RESULTS_VERSION, db, status: 'running', ...own });

@@ -12,7 +12,7 @@ import { Checkpoints, type Standing } from './checkpoint/checkpoints.ts';
 import type { Disk } from './checkpoint/disk.ts';
 import { findRecovery, type Recovery } from './checkpoint/find.ts';
 import { MANIFEST_FORMAT } from './checkpoint/manifest.ts';
-import { inspectState, takeState, type Beginning } from './claim.ts';
+import { INTAKE_FOLDER, inspectState, takeState, type Beginning } from './claim.ts';
 import { claimResults, resumeResults } from './claim-results.ts';
 import type { DuckConnection } from './duck.ts';
 import type { Graph } from './graph.ts';
@@ -50,10 +50,13 @@ export class Job {
   readonly versions: Pick<Standing, 'format' | 'streamsql' | 'duckdb'>;
   private readonly host: JobHost;
   private readonly beginning: Beginning;
+  /** An earlier run ended before it had begun: it may have taken in what cannot be read again. */
+  private readonly hadNotBegun: boolean;
 
-  private constructor(host: JobHost, recovery: Recovery | undefined, duckdb: string) {
+  private constructor(host: JobHost, recovery: Recovery | undefined, duckdb: string, hadNotBegun: boolean) {
     this.host = host;
     this.recovery = recovery;
+    this.hadNotBegun = hadNotBegun;
     this.beginning = recovery === undefined ? 'begin' : 'resume';
     this.name = recovery?.manifest.job ?? randomBytes(8).toString('hex');
     this.versions = { format: MANIFEST_FORMAT, streamsql: version(), duckdb };
@@ -64,7 +67,7 @@ export class Job {
     const { options, identity, connection } = host;
     const { state, fresh = false, rebuild = [] } = options;
     const duckdb = String(await connection.text(sql`SELECT library_version FROM pragma_version()`));
-    if (state === undefined || inspectState(state, fresh) === 'begin') return new Job(host, undefined, duckdb);
+    if (state === undefined || inspectState(state, fresh) === 'begin') return new Job(host, undefined, duckdb, false);
     if (options.checkpoints === false) {
       throw new StreamsqlError('STATE', `the run whose state is in ${state} did not finish, and goes on only with checkpoints`, {
         hint: 'leave out --no-checkpoint; or start again from the beginning with --fresh, which removes the state and the results of that run',
@@ -73,7 +76,7 @@ export class Job {
     const db = databaseOf(options);
     const results = await host.attach(db);
     const recovery = await findRecovery({ folder: state, db, connection: results, identity, duckdb, rebuild });
-    return new Job(host, recovery, duckdb);
+    return new Job(host, recovery, duckdb, recovery === undefined);
   }
 
   /** Takes the results and the state for this run. */
@@ -82,7 +85,8 @@ export class Job {
     const { options, plan } = host;
     const { state, fresh = false } = options;
     const db = databaseOf(options);
-    if (state !== undefined) await takeState(host.disk, state, db, this.beginning);
+    if (state !== undefined)
+      await takeState(host.disk, state, db, this.beginning, this.hadNotBegun ? INTAKE_FOLDER : undefined);
     const connection = await host.attach(db);
     const results = new Results(connection);
     if (recovery === undefined) {

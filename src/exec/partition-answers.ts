@@ -12,8 +12,8 @@ export class Answers {
   away = false;
   private backAt = 0n;
 
-  /** `count`: answers so far; undefined where the end is always as of now. */
-  see(count: number | undefined, now: bigint): void {
+  /** `count`: answers so far; undefined where the end is always as of now. `away`: the source says itself that it, or what is there, is out of reach. */
+  see(count: number | undefined, now: bigint, away = false): void {
     if (count === undefined) {
       this.told = now;
       return;
@@ -21,7 +21,8 @@ export class Answers {
     const before = this.seenAt;
     this.seenAt = now;
     this.heardAt ??= now;
-    if (before === undefined) this.count = count;
+    if (away) this.away = true;
+    else if (before === undefined) this.count = count;
     else if (this.count !== count) {
       if (this.away) this.backAt = now;
       this.away = false;

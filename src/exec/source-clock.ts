@@ -39,6 +39,8 @@ export interface SourceClockHost {
   readonly timing: SourceTiming;
   /** Of the watermark, microseconds; undefined where there is no event time. */
   readonly delay: bigint | undefined;
+  /** Since when something can have come, of what comes only while someone listens, microseconds. */
+  readonly since?: bigint | undefined;
   partitions(): readonly PartitionState[];
   /** The engine's clock, microseconds. */
   now(): bigint;
@@ -55,6 +57,8 @@ export interface SourceClockHost {
 export class SourceClock {
   private readonly host: SourceClockHost;
   private readonly clocks: PartitionClock[] = [];
+  /** What has been taken of all partitions: records, and the positions that they went on by. */
+  private readonly size = { records: 0, positions: 0 };
   private announced: bigint | undefined;
   private decidedAt: bigint | undefined;
 
@@ -96,7 +100,7 @@ export class SourceClock {
 
   /** What an earlier run, or an epoch that is done again, came to. */
   restore(watermark: bigint | undefined, decidedAt: bigint | undefined): void {
-    this.announced = watermark ?? this.announced;
+    this.announced = watermark;
     this.decidedAt = decidedAt ?? this.decidedAt;
   }
 
@@ -110,6 +114,8 @@ export class SourceClock {
       began.set(chunk.partition, from);
       clock.step = chunk.to - from;
       clock.taken = chunk.to;
+      this.size.records += chunk.records + chunk.rejected.length;
+      this.size.positions += chunk.to - chunk.from;
     }
     const before = new Map<number, bigint>();
     for (const { partition, min, max } of times) {
@@ -174,14 +180,23 @@ export class SourceClock {
   private idle(partition: PartitionState | undefined, index: number, now: bigint): boolean {
     const { idleMs } = this.host.timing;
     const clock = this.at(index);
-    clock.answers.see(partition?.answers, now);
+    clock.answers.see(partition?.answers, now, partition?.away);
     if (idleMs === undefined || partition?.end === undefined || clock.answers.away) return false;
     if (clock.taken < partition.end || clock.taken < partition.position) return false;
-    return clock.answers.told - clock.answers.since(clock.activeAt) >= BigInt(Math.round(idleMs * 1000));
+    return clock.answers.told - clock.answers.since(this.quietSince(clock)) >= BigInt(Math.round(idleMs * 1000));
   }
 
   private lastActive(): bigint {
-    return this.clocks.reduce((last, { activeAt }) => (activeAt > last ? activeAt : last), 0n);
+    return this.clocks.reduce((last, clock) => {
+      const at = this.quietSince(clock);
+      return at > last ? at : last;
+    }, 0n);
+  }
+
+  /** Nothing came while nobody listened: that says nothing. */
+  private quietSince({ activeAt }: PartitionClock): bigint {
+    const { since } = this.host;
+    return since !== undefined && since > activeAt ? since : activeAt;
   }
 
   /** The greatest watermark of a partition: where the source's is when its input is over. */
@@ -274,17 +289,44 @@ export class SourceClock {
 
   /**
    * The event time of the partition that is furthest behind and has more to be read, and where it will be after another epoch:
-   * who is beyond that waits for it. Undefined where nobody is behind.
+   * who is beyond that waits for it. Undefined where nobody is behind. `records`: whole files of not more than these are one epoch.
    */
-  frontier(): { readonly low: bigint; readonly reach: bigint } | undefined {
+  frontier(records = 0): { readonly low: bigint; readonly reach: bigint } | undefined {
     if (this.host.delay === undefined) return undefined;
-    let found: { low: bigint; reach: bigint } | undefined;
+    let found: { low: bigint; index: number } | undefined;
     for (const [index, partition] of this.host.partitions().entries()) {
       const low = this.seen(index);
       if (low === undefined || !this.lags(partition, index) || (found !== undefined && low >= found.low)) continue;
-      found = { low, reach: low + this.at(index).span };
+      found = { low, index };
     }
-    return found;
+    if (found === undefined) return undefined;
+    const { low, index } = found;
+    return { low, reach: this.ofWholeFiles(index, records) ?? low + this.at(index).span };
+  }
+
+  /** From the file that is furthest behind on, where the last one begins of those that have not begun and hold so many records together. */
+  private ofWholeFiles(first: number, most: number): bigint | undefined {
+    let left = most - this.estimate(first);
+    if (left < 0) return undefined;
+    const behind = [...this.host.partitions().entries()].flatMap(([index, partition]) => {
+      const begins = this.seen(index);
+      return index === first || begins === undefined || !this.lags(partition, index) ? [] : [{ index, begins }];
+    });
+    let reach = this.seen(first);
+    for (const { index, begins } of behind.sort((a, b) => (a.begins < b.begins ? -1 : 1))) {
+      left -= this.estimate(index);
+      if (left < 0) break;
+      reach = begins;
+    }
+    return reach;
+  } // prettier-ignore
+
+  /** About how many records a file has that has not begun; of others who knows. */
+  private estimate(index: number): number {
+    const partition = this.host.partitions()[index];
+    const { records, positions } = this.size;
+    if (partition?.end === undefined || this.at(index).greatest !== undefined || positions === 0) return Infinity;
+    return Math.ceil(((partition.end - partition.position) * records) / positions) + 1;
   }
 
   /** What arrives while an epoch runs is no backlog. */

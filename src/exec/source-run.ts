@@ -39,7 +39,7 @@ export class SourceRun {
     this.reader = reader;
     const { node } = operator;
     const { timing, eventTime } = node;
-    this.clock = new SourceClock({ bounded: node.plan.bounded, timing, delay: eventTime?.delay, partitions: () => reader.partitions, now }); // prettier-ignore
+    this.clock = new SourceClock({ bounded: node.plan.bounded, timing, delay: eventTime?.delay, partitions: () => reader.partitions, now, ...(node.plan.logged === true && { since: now() }) }); // prettier-ignore
     this.plan = {
       source: node.name,
       strict: node.plan.strict,

@@ -45,7 +45,7 @@ class Filled implements Specimen {
   readonly ordinals = true;
   readonly bad: number;
   readonly grow = { partition: (records: number): Promise<void> => this.add(records) };
-  readonly intake = new Intake(noFault);
+  readonly intake = new Intake(noFault, () => undefined);
   readonly declaration: ReturnType<typeof declarationOf>;
 
   constructor(format: string, bad = 0) {

@@ -180,6 +180,7 @@ export class FilePartition implements PartitionState {
     try {
       while (!twin.done) {
         const chunks = await twin.next(1);
+        this.end ??= twin.end;
         if (chunks.length === 0) break;
         const found = chunks.find(({ records }) => records > 0);
         for (const chunk of chunks) if (chunk !== found) chunk.release();

@@ -57,13 +57,17 @@ export class HttpDoor implements Door, Taker {
   }
 
   check(headers: IncomingHttpHeaders): void {
-    const { token, maxBody, maxPending } = this.settings;
+    const { token, maxBody } = this.settings;
     if (token !== undefined && !isSame(headers.authorization ?? '', `Bearer ${token}`))
       throw new Refusal(401, 'the token is missing or wrong', {}, { 'www-authenticate': 'Bearer' });
     const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
     if (type !== undefined && !TYPES.test(type)) throw new Refusal(415, `a body is JSON or NDJSON, not ${type}`);
     if (Number(headers['content-length'] ?? 0) > maxBody) throw new Refusal(413, `a body may have ${maxBody} bytes`);
-    if (this.partition.pending + this.onTheWay >= maxPending)
+    this.checkRoom(0);
+  }
+
+  checkRoom(own: number): void {
+    if (this.partition.pending + this.onTheWay - own >= this.settings.maxPending)
       throw new Refusal(429, 'too much waits already', {}, { 'retry-after': RETRY_AFTER_SECONDS });
   }
 

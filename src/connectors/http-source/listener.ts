@@ -23,6 +23,10 @@ export class Listener {
   private readonly address: Address;
   private readonly takers = new Map<string, Set<Taker>>();
   private readonly underway = new Set<Promise<void>>();
+  /** Names that somebody has taken in here, or does. */
+  private readonly known = new Set<string>();
+  /** When those under way have held up the end of a run, of all its sources, for long enough. */
+  private quietBy = -Infinity;
   private server: Server | undefined;
   private listening: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
@@ -41,6 +45,7 @@ export class Listener {
   async add(name: string, taker: Taker, span: Span): Promise<void> {
     const takers = this.takers.get(name.toLowerCase()) ?? new Set();
     this.takers.set(name.toLowerCase(), takers.add(taker));
+    this.known.add(name.toLowerCase());
     await this.closing;
     this.listening ??= this.listen(span);
     try {
@@ -78,7 +83,10 @@ export class Listener {
   /** Resolves when the requests that are under way are answered, which may take only so long. */
   private async quiet(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_WAIT_MS)));
+    const now = performance.now();
+    // The sources of a run are let go of one after the other.
+    if (now > this.quietBy + CLOSE_WAIT_MS) this.quietBy = now + CLOSE_WAIT_MS;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, this.quietBy - now))));
     await Promise.race([Promise.all(this.underway), late]);
     clearTimeout(timer);
   }
@@ -120,7 +128,7 @@ export class Listener {
     } catch (error) {
       if (error instanceof Refusal) reply(error.status, { error: error.message, ...error.more }, error.headers);
       // Whoever hung up wants no answer.
-      else if (!request.destroyed) reply(503, { error: error instanceof Error ? error.message : String(error) });
+      else if (!response.destroyed) reply(503, { error: error instanceof Error ? error.message : String(error) });
     }
     // What was heard is sent before anybody closes the connection.
     if (!response.writableFinished && !response.destroyed)
@@ -132,8 +140,9 @@ export class Listener {
     if (name === undefined) throw new Refusal(404, 'there is only POST /ingest/NAME, where NAME is a source');
     // A page in somebody's browser may reach this port; it always says whose it is.
     if (headers.origin !== undefined) throw new Refusal(403, 'web pages are not listened to');
-    const takers = this.takers.get(decoded(name).toLowerCase());
-    if (takers === undefined && this.takers.size === 0) throw new Refusal(503, 'the run is ending');
+    const asked = decoded(name).toLowerCase();
+    const takers = this.takers.get(asked);
+    if (takers === undefined && this.known.has(asked)) throw new Refusal(503, 'the run is ending');
     if (takers === undefined) throw new Refusal(404, `there is no source ${decoded(name)} here`);
     if (method !== 'POST') throw new Refusal(405, `${method} is not POST`, {}, { allow: 'POST' });
     return [...takers];

@@ -174,6 +174,7 @@ export class LogPartition implements PartitionState {
     if (this.position === start.position) this.ordinal = start.ordinal;
     if (this.ordinal === undefined)
       throw new StreamsqlError('INTERNAL', `which record of ${this.name} is at byte ${this.position} is not known`);
+    await log.check(this.position);
     this.log = log;
     this.shared.changed();
     return log;

@@ -31,6 +31,8 @@ export class PartitionLog implements PartitionState {
   /** Its number in its topic. */
   readonly partition: number;
   readonly name: string;
+  /** It may turn up with records that the same poll takes. */
+  readonly initial: number;
   readonly aborted = new AbortedTransactions();
   /** Where a bounded read ends; undefined where it does not. */
   readonly stop: number | undefined;
@@ -76,13 +78,19 @@ export class PartitionLog implements PartitionState {
     this.topicId = topicId;
     this.partition = partition;
     this.name = nameOf(this);
-    this.fetchOffset = this.parsedTo = this.position = start;
+    this.initial = this.fetchOffset = this.parsedTo = this.position = start;
     this.stop = stop;
     this.pool = pool;
   }
 
   get end(): number | undefined {
     return this.stop ?? this.lastStable;
+  }
+
+  /** A transaction is open: what it brought is there, and cannot be read yet. */
+  get away(): boolean {
+    const { stop, lastStable, logEnd } = this;
+    return stop === undefined && lastStable !== undefined && logEnd !== Infinity && lastStable < logEnd;
   }
 
   get done(): boolean {

@@ -3,12 +3,11 @@ import { StreamsqlError } from '../../base/errors.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { IntakeLog } from '../../base/intake.ts';
 import type { Disk } from '../checkpoint/disk.ts';
+import { INTAKE_FOLDER } from '../claim.ts';
 import { fileStem } from '../checkpoint/file-stem.ts';
 import { memoryDisk } from './memory-disk.ts';
 import { PartitionLog, type LogHost } from './partition-log.ts';
 
-/** In this folder of the state folder are the logs of sources that cannot be read again. */
-const INTAKE_FOLDER = 'intake';
 const SEGMENT_BYTES = 16 << 20;
 /** In memory what is taken goes soon. */
 const SEGMENT_BYTES_IN_MEMORY = 1 << 20;
@@ -22,24 +21,32 @@ export type Stands = readonly {
 /** The logs of a run: of all its sources whose bytes cannot be read again. */
 export class Intake {
   private readonly fault: Fault;
+  private readonly warn: (message: string) => void;
   private readonly logs = new Map<string, Promise<PartitionLog>>();
   private readonly begun: Promise<{ readonly host: LogHost; readonly folder: string }>;
   private settle: { begin(at: { host: LogHost; folder: string }): void; end(error: Error): void } | undefined;
 
-  constructor(fault: Fault) {
+  constructor(fault: Fault, warn: (message: string) => void) {
     this.fault = fault;
+    this.warn = warn;
     this.begun = new Promise((begin, end) => (this.settle = { begin, end }));
     this.begun.catch(() => undefined);
   }
 
   /** The state folder is this run's now; undefined where nothing is kept, and the logs are in memory. */
   begin(state: string | undefined, disk: Disk): void {
-    const { fault } = this;
+    const { fault, warn } = this;
     if (state === undefined) {
-      this.settle?.begin({ folder: '', host: { disk: memoryDisk(), fault, segmentBytes: SEGMENT_BYTES_IN_MEMORY } });
+      this.settle?.begin({
+        folder: '',
+        host: { disk: memoryDisk(), fault, warn, segmentBytes: SEGMENT_BYTES_IN_MEMORY },
+      });
       return;
     }
-    this.settle?.begin({ folder: joinPath(state, INTAKE_FOLDER), host: { disk, fault, segmentBytes: SEGMENT_BYTES } });
+    this.settle?.begin({
+      folder: joinPath(state, INTAKE_FOLDER),
+      host: { disk, fault, warn, segmentBytes: SEGMENT_BYTES },
+    });
   }
 
   of(source: string, live: boolean): IntakeLog {

@@ -11,6 +11,7 @@ export interface LogHost {
   readonly fault: Fault;
   /** Where a file of the log is long enough, bytes. */
   readonly segmentBytes: number;
+  warn(message: string): void;
 }
 
 /** One append that is not there for good yet. */
@@ -46,7 +47,12 @@ export class PartitionLog implements IntakePartition {
   static async open(host: LogHost, folder: string, name: string): Promise<PartitionLog> {
     const log = new PartitionLog(host, folder, name);
     await host.disk.makeFolder(folder);
-    await log.restore();
+    try {
+      await log.restore();
+    } catch (error) {
+      for (const segment of log.segments) await segment.close();
+      throw error;
+    }
     return log;
   }
 
@@ -91,6 +97,10 @@ export class PartitionLog implements IntakePartition {
     }
   }
 
+  async check(from: number): Promise<void> {
+    for (const segment of this.segments) if (segment.end > from) await segment.check();
+  }
+
   async close(): Promise<void> {
     await this.committing;
     this.failure ??= new Error('the run is over');
@@ -109,13 +119,15 @@ export class PartitionLog implements IntakePartition {
       }
     }
     if (last === undefined) return;
-    this.records = last.ordinal + (await last.restore());
+    const { path } = last;
+    this.segments = [last];
+    this.records = last.ordinal + (await last.restore((cut) => this.putAside(path, cut)));
     this.head = last.head;
     this.end = last.end;
-    this.segments = [last];
     // What is not followed on without a hole had been removed, and came back with the power.
     for (let before = names.pop(); before !== undefined; before = names.pop()) {
-      const segment = await LogSegment.open(disk, this.folder, before);
+      const segment = await this.older(before);
+      if (segment === 'damaged') break;
       if (segment?.end === this.segments[0]?.position && segment !== undefined) this.segments.unshift(segment);
       else {
         await segment?.close();
@@ -124,6 +136,29 @@ export class PartitionLog implements IntakePartition {
     }
     await disk.syncFolder(this.folder);
   }
+
+  /** One that nothing goes on from may be damaged. */
+  private async older(name: string): Promise<LogSegment | undefined | 'damaged'> {
+    try {
+      return await LogSegment.open(this.host.disk, this.folder, name);
+    } catch (error) {
+      if (!(error instanceof StreamsqlError)) throw error;
+      this.host.warn(error.message);
+      return 'damaged';
+    }
+  }
+
+  /** What was not synced when the power went may be anything; so may be what a disk has damaged since. */
+  private async putAside(path: string, cut: Buffer): Promise<void> {
+    const { disk } = this.host;
+    const aside = `${path}.${Date.now().toString(36)}.cut`;
+    const file = await disk.openFile(aside);
+    await file.truncate(0);
+    await file.append([cut]);
+    await file.sync();
+    await file.close();
+    this.host.warn(`the last ${cut.length} bytes of the log of ${this.name} are not whole, as after an outage of the machine: they are left out, and kept in ${aside}`);
+  } // prettier-ignore
 
   /** All that waits is written, and then synced once, again and again until nothing waits. */
   private async commitAll(): Promise<void> {
@@ -151,7 +186,8 @@ export class PartitionLog implements IntakePartition {
     if (last === undefined || isNew) {
       last = await LogSegment.create(disk, this.folder, { position: this.end, ordinal: this.records }, this.head);
     }
-    await last.append(group.flatMap(({ bytes, records }) => framed(bytes, records)));
+    const records = group.reduce((sum, each) => sum + each.records, 0);
+    await last.append(framed(group.flatMap(({ bytes }) => bytes), records));
     fault('intake-written');
     await last.sync();
     if (isNew) {
@@ -160,8 +196,8 @@ export class PartitionLog implements IntakePartition {
     }
     fault('intake-synced');
     this.end = last.end;
-    for (const { records } of group) this.records += records;
-  }
+    this.records += records;
+  } // prettier-ignore
 
   private failed(): StreamsqlError {
     const reason = this.failure instanceof Error ? this.failure.message : String(this.failure);

@@ -1,6 +1,7 @@
 import { join as joinPath } from 'node:path';
+import { StreamsqlError } from '../../base/errors.ts';
 import type { DiskFile } from '../checkpoint/disk.ts';
-import { wholeFrames } from './frame.ts';
+import { tailOf, wholeFrames } from './frame.ts';
 import type { LogDisk } from './memory-disk.ts';
 
 /** The version of what is written here. */
@@ -22,6 +23,7 @@ export class LogSegment {
   private readonly file: DiskFile;
   /** Where the frames begin in the file. */
   private readonly offset: number;
+  private isChecked = false;
 
   private constructor(at: SegmentName, path: string, file: DiskFile, offset: number, head: string | undefined) {
     this.position = at.position;
@@ -39,10 +41,12 @@ export class LogSegment {
     await file.truncate(0);
     const line = Buffer.from(`${JSON.stringify({ format: FORMAT, ...(head !== undefined && { head }) })}\n`);
     await file.append([line]);
-    return new LogSegment(at, path, file, line.length, head);
+    const made = new LogSegment(at, path, file, line.length, head);
+    made.isChecked = true;
+    return made;
   }
 
-  /** Undefined where an outage left less than its first line. */
+  /** Undefined where an outage left less than its first line. Throws STATE where it is not only that. */
   static async open(disk: LogDisk, folder: string, name: string): Promise<LogSegment | undefined> {
     const at = segmentName(name);
     if (at === undefined) return undefined;
@@ -52,8 +56,14 @@ export class LogSegment {
     const read = await file.read(0, start);
     const line = start.subarray(0, start.subarray(0, read).indexOf(LF) + 1);
     const said = parsed(line.toString());
-    if (said !== undefined) return new LogSegment(at, path, file, line.length, said.head);
+    if (said?.format === FORMAT) return new LogSegment(at, path, file, line.length, said.head);
+    const holdsFrames = (await tailOf(file, 0)) === 'damaged';
     await file.close();
+    if (said !== undefined)
+      throw new StreamsqlError('STATE', `${path} is of another version of streamsql: format ${String(said.format)}`, {
+        hint: 'go on with that version, or start again from the beginning with --fresh',
+      });
+    if (holdsFrames) throw damaged(path, 0);
     return undefined;
   }
 
@@ -61,12 +71,33 @@ export class LogSegment {
     return this.position + this.file.size - this.offset;
   }
 
-  /** Cuts off what an outage left of an append; the records that are in it. */
-  async restore(): Promise<number> {
+  /**
+   * Cuts off what an outage left of an append; the records that are in it. `aside`: gets what was cut off where that may be damage.
+   * Throws STATE where it certainly is.
+   */
+  async restore(aside: (cut: Buffer) => Promise<void>): Promise<number> {
     const { end, records } = await wholeFrames(this.file, this.offset);
-    if (end < this.file.size) await this.file.truncate(end);
+    if (end < this.file.size) {
+      const tail = await tailOf(this.file, end);
+      if (tail === 'damaged') throw damaged(this.path, end);
+      if (tail === 'unclear') {
+        const cut = Buffer.alloc(this.file.size - end);
+        await this.file.read(end, cut);
+        await aside(cut);
+      }
+      await this.file.truncate(end);
+    }
     await this.file.sync();
+    this.isChecked = true;
     return records;
+  }
+
+  /** Of one that another follows: throws STATE where it is not whole. */
+  async check(): Promise<void> {
+    if (this.isChecked) return;
+    const { end } = await wholeFrames(this.file, this.offset);
+    if (end < this.file.size) throw damaged(this.path, end);
+    this.isChecked = true;
   }
 
   append = (bytes: readonly Uint8Array[]): Promise<void> => this.file.append(bytes);
@@ -86,11 +117,16 @@ export function segmentName(name: string): SegmentName | undefined {
   return found === null ? undefined : { position: Number(found[1]), ordinal: Number(found[2]) };
 }
 
-function parsed(line: string): { readonly head?: string } | undefined {
+const damaged = (path: string, at: number): StreamsqlError =>
+  new StreamsqlError('STATE', `${path} is damaged at byte ${at}: it held records that were acknowledged`, {
+    hint: 'put the file back as it was, or start again from the beginning with --fresh, which removes the state',
+  });
+
+function parsed(line: string): { readonly format: unknown; readonly head?: string } | undefined {
   try {
     const said = JSON.parse(line) as { readonly format?: unknown; readonly head?: unknown };
-    if (said.format !== FORMAT) return undefined;
-    return typeof said.head === 'string' ? { head: said.head } : {};
+    if (said.format === undefined) return undefined;
+    return { format: said.format, ...(typeof said.head === 'string' && { head: said.head }) };
   } catch {
     return undefined;
   }

@@ -21,6 +21,8 @@ export interface Followed {
   latest: FollowedFile | undefined;
   /** Waiting for a file that has another name now, after it was last written to, ms. */
   readonly graceMs: number;
+  /** How often it was looked at what has happened. */
+  looks: number;
 }
 
 export interface FollowedContent {
@@ -78,6 +80,11 @@ export class FollowedFile implements PartitionState {
   get end(): number | undefined {
     if (!this.unread || this.isOver) return this.position;
     return this.isWhole ? this.content.end : Math.max(this.size, this.position);
+  }
+
+  /** While nobody may read, nobody looks: what was its end then says nothing. */
+  get answers(): number {
+    return this.shared.looks;
   }
 
   get done(): boolean {

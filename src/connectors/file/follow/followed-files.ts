@@ -60,7 +60,7 @@ export class FollowedFiles {
     this.settings = settings;
     this.context = context;
     this.folders = new Folders(settings.patterns, settings.cwd);
-    this.shared = { latest: undefined, graceMs: GRACE_ROUNDS * settings.intervalMs };
+    this.shared = { latest: undefined, graceMs: GRACE_ROUNDS * settings.intervalMs, looks: 0 };
   }
 
   /** Finds the files that were known again, and lists the others that are there. */
@@ -221,6 +221,11 @@ export class FollowedFiles {
 
   /** Takes in what has happened since: what the watch told, and once in a round what it did not. */
   async look(): Promise<void> {
+    await this.lookAround();
+    this.shared.looks++;
+  }
+
+  private async lookAround(): Promise<void> {
     const news = this.folders.watch.take();
     const now = performance.now();
     const isRound = now >= this.nextRound;
