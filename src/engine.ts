@@ -347,12 +347,12 @@ class StreamEngine implements Engine {
     const [select] = script.statements;
     if (select?.kind !== 'select') throw new StreamsqlError('USAGE', 'this is no SELECT', { span: select?.span });
     try {
-      if (await this.parts.planner.isContinuous(select)) return { continuous: true };
+      const snapshot = await this.parts.planner.snapshot(select);
+      if (snapshot === undefined) return { continuous: true };
+      return { continuous: false, sql: snapshot.text, origin: (offset) => snapshot.origin(offset) };
     } catch (error) {
       throw redacted(error, script);
     }
-    const { sql: mapped } = select.query;
-    return { continuous: false, sql: mapped.text, origin: (offset) => mapped.origin(offset) };
   }
 
   get declared(): readonly Declared[] {

@@ -80,7 +80,7 @@ async function orderOf(planning: Planning, query: Query, all: string, columns: n
   return undefined;
 }
 
-export async function readsSource(planning: Planning, query: Query): Promise<boolean> {
+async function readsSource(planning: Planning, query: Query): Promise<boolean> {
   const tree = await planning.host.service.parse(query.sql);
   const names = baseTables(tree).map((node) => text(node['table_name']));
   const windowed = bindText(query.sql).text !== query.sql.text;

@@ -10,7 +10,7 @@ import type {
   Statement,
 } from '../parser/statements.ts';
 import { Catalog, type CatalogEntry } from './catalog.ts';
-import { planSelect, readsSource } from './closing-select.ts';
+import { planSelect } from './closing-select.ts';
 import { createView } from './create-view.ts';
 import { drop } from './drop.ts';
 import { explainedPlan } from './explained-plan.ts';
@@ -20,6 +20,7 @@ import { written, type PlannerHost, type Planning } from './planning.ts';
 import { QueryPlanner } from './query-planner.ts';
 import { createTable, streamsAreNotRead, tableChange } from './tables.ts';
 import type { TableChange } from './table-service.ts';
+import { snapshotOf, type Snapshot } from './snapshot.ts';
 import { planSource } from './source.ts';
 
 /** A statement that answers at once. */
@@ -86,9 +87,9 @@ export class Planner {
     });
   }
 
-  /** Whether a SELECT reads a source, and so runs on and on. */
-  async isContinuous(statement: Select): Promise<boolean> {
-    return statement.query.emit !== undefined || (await readsSource(this.planning, statement.query));
+  /** What a SELECT asks of the results; undefined where it reads a source, and so runs on and on. */
+  async snapshot(statement: Select): Promise<Snapshot | undefined> {
+    return snapshotOf(this.planning, statement);
   }
 
   /** An error of a change, in the words of the catalog. */

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync, appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StreamsqlError, type SourceText } from '../base/errors.ts';
+import { ident } from '../base/sql.ts';
 import type { Declared, OperatorDelta, ResultTable } from '../base/run.ts';
 import { pointing } from '../cli/failure.ts';
 import type { Io, Output } from '../cli/io.ts';
@@ -159,6 +160,10 @@ export class Shell {
   private async select(text: string): Promise<void> {
     const reading = await this.session.reading(text);
     if (!reading.continuous) return this.snapshot(reading.sql, reading.origin);
+    await this.continuous(text);
+  }
+
+  private async continuous(text: string): Promise<void> {
     const engine = await this.session.beside(text);
     try {
       await this.shown((showing) => showSelect(engine, text, showing));
@@ -195,12 +200,30 @@ export class Shell {
     if (found === undefined) return this.watchOther(name);
     if (found.kind === 'sink')
       throw new StreamsqlError('USAGE', `${found.name} is a sink: there is nothing to see of it here`);
-    if (found.kind === 'source' || found.kind === 'view')
-      return this.select(`SELECT * FROM "${found.name.replaceAll('"', '""')}"`);
+    if (found.kind === 'source') return this.select(allOf(found.name));
     await this.session.apply();
+    if (found.kind === 'view') return this.watchPlain(found.name);
     const job = this.session.running;
     if (job?.answers !== true) return this.watchOther(name, [found]);
     await this.shown((showing) => watchView(job, found.name, showing));
+  }
+
+  /** A view that is not kept: of what is kept it is asked again and again. */
+  private async watchPlain(name: string): Promise<void> {
+    const { session, settings } = this;
+    const reading = await session.reading(allOf(name));
+    if (reading.continuous || settings.mode === 'changelog') return this.continuous(allOf(name));
+    const job = session.running;
+    if (job?.isLive !== true) return this.snapshot(reading.sql);
+    const over = new AbortController();
+    void job.ending.then(() => over.abort());
+    await this.shown((showing) => {
+      const ask = async (sql: string): Promise<ResultTable> => {
+        const asked = await session.reading(sql);
+        return session.query(asked.continuous ? sql : asked.sql, settings.maxRows + 1, showing.signal);
+      };
+      return watchHeld(ask, name, { ...showing, signal: AbortSignal.any([showing.signal, over.signal]) });
+    });
   }
 
   /** What is in the database and was not declared here, or is kept by another: it changes where another process runs on it. */
@@ -210,7 +233,7 @@ export class Shell {
     const other = all.find((each) => each.name.toLowerCase() === name.toLowerCase());
     if (other === undefined)
       throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
-    if (!(await session.isHeld())) return this.snapshot(`SELECT * FROM "${other.name.replaceAll('"', '""')}"`);
+    if (!(await session.isHeld())) return this.snapshot(allOf(other.name));
     if (this.settings.mode === 'changelog')
       throw new StreamsqlError('UNSUPPORTED', 'the changes of a run in another process are not to be had', { hint: '.mode table shows it in place' }); // prettier-ignore
     await this.shown((showing) =>
@@ -357,6 +380,8 @@ export class Shell {
     written(path, () => writeFileSync(path, this.session.script.text));
   }
 }
+
+const allOf = (name: string): string => `SELECT * FROM ${ident(name).text}`;
 
 function written(path: string, write: () => void): void {
   try {
