@@ -13,6 +13,7 @@ import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
 import { defaultSettings, resultText, type ShellSettings } from './shell-settings.ts';
 import { endOfStatement, skipBlank, unquoted } from './split.ts';
+import { written } from './written.ts';
 
 export interface ShellOptions {
   readonly io: Pick<Io, 'cwd' | 'env' | 'now' | 'command'>;
@@ -220,7 +221,7 @@ export class Shell {
     await this.shown((showing) => {
       const ask = async (sql: string): Promise<ResultTable> => {
         const asked = await session.reading(sql);
-        return session.query(asked.continuous ? sql : asked.sql, settings.maxRows + 1, showing.signal);
+        return session.query(asked.continuous ? sql : asked.sql, settings.maxRows + 1, unlessAborted(showing.signal));
       };
       return watchHeld(ask, name, { ...showing, signal: AbortSignal.any([showing.signal, over.signal]) });
     });
@@ -237,7 +238,11 @@ export class Shell {
     if (this.settings.mode === 'changelog')
       throw new StreamsqlError('UNSUPPORTED', 'the changes of a run in another process are not to be had', { hint: '.mode table shows it in place' }); // prettier-ignore
     await this.shown((showing) =>
-      watchHeld((sql) => session.query(sql, this.settings.maxRows + 1, showing.signal), other.name, showing),
+      watchHeld(
+        (sql) => session.query(sql, this.settings.maxRows + 1, unlessAborted(showing.signal)),
+        other.name,
+        showing,
+      ),
     );
   }
 
@@ -381,13 +386,7 @@ export class Shell {
   }
 }
 
-const allOf = (name: string): string => `SELECT * FROM ${ident(name).text}`;
+/** What is shown last is asked when all else has ended. */
+const unlessAborted = (signal: AbortSignal): AbortSignal | undefined => (signal.aborted ? undefined : signal);
 
-function written(path: string, write: () => void): void {
-  try {
-    write();
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new StreamsqlError('USAGE', `${path} cannot be written: ${why}`, { cause: error });
-  }
-}
+const allOf = (name: string): string => `SELECT * FROM ${ident(name).text}`;
