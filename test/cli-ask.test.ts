@@ -112,7 +112,9 @@ it('says from the command line what it says of a database at rest', async () => 
     command('query', 'live.duckdb', 'SELECT mm FROM total'),
     command('query', 'live.duckdb', "FROM checkpoint('memory')"),
   ]);
-  expect(ok).toEqual({ code: 0, stdout: 'whole\ntrue\n\na\n1\n', stderr: '' });
+  expect(ok).toMatchObject({ code: 0, stdout: 'whole\ntrue\n\na\n1\n' });
+  // Two are let in at a time.
+  expect(ok.stderr).toMatch(/^(?:waiting for .*\n)?$/);
   expect(refused).toMatchObject({ code: 1, stdout: '' });
   expect(refused.stderr).toContain(
     'error[UNSUPPORTED]: a query may only read, and INSERT does more\n --> <query>:1:13',
