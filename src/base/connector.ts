@@ -176,6 +176,8 @@ export interface PartitionState {
   readonly initial?: number;
   /** The end as last seen; for lag and progress, in the units of `position`. */
   readonly end: number | undefined;
+  /** About where it ends, where `end` is not known. */
+  readonly about?: number | undefined;
   /** Nothing more will come. Of a source without an end: nothing that is to be waited for. */
   readonly done: boolean;
   /** How often the source has said where the partition ends, so that an outage can be told from quiet; absent where `end` is as of now. */
