@@ -7,6 +7,7 @@ import { runChild } from './child.ts';
 import { CHECKPOINTS, checkpointCosts, stateCosts } from './checkpoints.ts';
 import { CODECS, codecRates } from './codecs.ts';
 import { compare, type Method } from './compare.ts';
+import { IDLE, idle } from './idle.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { METADATA_CASES, metadataCosts } from './metadata.ts';
@@ -20,6 +21,8 @@ import { BenchBroker } from './topic.ts';
 
 const DATA = join(import.meta.dirname, 'data');
 const PARTITIONS = 4;
+/** Cases over a broker that are not queries held against DuckDB. */
+const ON_KAFKA: readonly string[] = [CODECS, MANY_PARTITIONS, ...METADATA_CASES, IDLE, LATENCY];
 
 /** npm runs scripts in the package's folder and says in INIT_CWD where the user is. */
 const fromUser = (path: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), path);
@@ -78,36 +81,31 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
     yield* await stateCosts(threads, options.quick);
   }
   const onKafka = cases.filter((each) => each.input === 'kafka');
-  const withLatency = isWanted(LATENCY) && (!options.quick || options.only.length > 0);
-  const withCodecs = isWanted(CODECS) && (!options.quick || options.only.length > 0);
-  const withMany = isWanted(MANY_PARTITIONS) && (!options.quick || options.only.length > 0);
-  const metadata = options.quick && options.only.length === 0 ? [] : METADATA_CASES.filter(isWanted);
-  if (onKafka.length === 0 && !withLatency && !withCodecs && !withMany && metadata.length === 0) return;
+  const beside = options.quick && options.only.length === 0 ? [] : ON_KAFKA.filter(isWanted);
+  const metadata = METADATA_CASES.filter((name) => beside.includes(name));
+  if (onKafka.length === 0 && beside.length === 0) return;
   const obstacle = BenchBroker.obstacle();
   if (obstacle !== undefined) {
-    const names = [...onKafka.map((each) => each.name), ...metadata];
-    if (withCodecs) names.push(CODECS);
-    if (withMany) names.push(MANY_PARTITIONS);
-    if (withLatency) names.push(LATENCY);
-    for (const name of names) yield { name, targets: [], skipped: obstacle };
+    for (const name of [...onKafka.map((each) => each.name), ...beside]) yield { name, targets: [], skipped: obstacle };
     return;
   }
   const broker = await BenchBroker.start(DATA);
   try {
     const topic = `bids-${events}`;
     const batchInput = fileOf(events, 'ndjson');
-    const isLoaded = withCodecs || withMany || metadata.length > 0;
+    const isLoaded = beside.some((name) => name !== LATENCY && name !== IDLE);
     if (isLoaded) await makeFiles(events, ['ndjson']);
     if (onKafka.length > 0 || isLoaded) await broker.load(batchInput.path, topic, PARTITIONS);
     for (const each of onKafka) {
       const input: Input = { kind: 'kafka', address: broker.address, topic };
       yield await attempt(each.name, () => compare({ ...each, input, batchInput }, method));
     }
-    if (withCodecs) yield* await codecRates(broker, topic, batchInput, PARTITIONS, method);
-    if (withMany) yield* await manyPartitions(broker, topic, batchInput, method);
+    if (beside.includes(CODECS)) yield* await codecRates(broker, topic, batchInput, PARTITIONS, method);
+    if (beside.includes(MANY_PARTITIONS)) yield* await manyPartitions(broker, topic, batchInput, method);
     if (metadata.length > 0)
       yield* await metadataCosts(metadata, { kind: 'kafka', address: broker.address, topic }, method);
-    if (withLatency) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
+    if (beside.includes(IDLE)) yield* await idle(broker.address, options.seconds);
+    if (beside.includes(LATENCY)) yield await attempt(LATENCY, () => latency(broker.address, options.seconds, threads));
   } finally {
     await broker.stop();
   }
@@ -115,16 +113,8 @@ async function* runAll(options: BenchOptions): AsyncGenerator<Line> {
 
 async function main(options: BenchOptions): Promise<number> {
   if (options.list) {
-    const cases = [
-      ...CASES.map((each) => each.name),
-      ...NEXMARK_CASES,
-      MEMORY,
-      CHECKPOINTS,
-      CODECS,
-      MANY_PARTITIONS,
-      ...METADATA_CASES,
-    ];
-    console.log([...cases, LATENCY].join('\n'));
+    const cases = [...CASES.map((each) => each.name), ...NEXMARK_CASES, MEMORY, CHECKPOINTS, ...ON_KAFKA];
+    console.log(cases.join('\n'));
     return 0;
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`;

@@ -10,7 +10,7 @@ export const USAGE = `usage: npm run bench [-- OPTIONS]
   --nexmark-events N of the three tables together; 1,000,000
   --epochs           how the cost of an epoch of each Nexmark query grows with history, and nothing else
   --pairs N          pairs of runs that count, after a warm-up; 5
-  --seconds N        how long the latency case produces; 20
+  --seconds N        how long the latency case produces, and idle ones are looked at; 20
   --threads N        DuckDB's, in the engine and in the reference; the number of cores
   --prototypes DIR   run the design's prototypes beside the engine (or the environment's STREAMSQL_PROTOTYPES)
   --profile DIR      leave a CPU profile and EXPLAIN ANALYZE of one more run of each case there

@@ -9,7 +9,6 @@ import type { EngineStatus } from './base/status.ts';
 import { noFault, type Fault } from './base/fault.ts';
 import { ident, literal, raw, sql } from './base/sql.ts';
 import { sinks, sources } from './connectors/registry.ts';
-import type { Recovery } from './exec/checkpoint/find.ts';
 import { realDisk, type Disk } from './exec/checkpoint/disk.ts';
 import { finishResults } from './exec/claim-results.ts';
 import { finishState } from './exec/claim.ts';
@@ -23,6 +22,7 @@ import { Intake } from './exec/intake/intake.ts';
 import { databaseOf, Job } from './exec/job.ts';
 import { Readers } from './exec/readers.ts';
 import { asExecutionError, openError, redacted } from './exec/run-errors.ts';
+import { resumeWarnings, startEvent } from './exec/run-messages.ts';
 import { Runtime, type RuntimeHost } from './exec/runtime.ts';
 import { queryError } from './exec/query-error.ts';
 import { openScratch } from './exec/scratch.ts';
@@ -131,7 +131,7 @@ class StreamEngine implements Engine {
   private readonly parts: Parts;
   private readonly session: Session;
   private readonly settings: Settings;
-  private results: DuckConnection | undefined;
+  private results: Promise<DuckConnection> | undefined;
   private scratch: ScratchPool | undefined;
   private ran: { graph: Graph; plan: Plan } | undefined;
   private started = false;
@@ -305,15 +305,18 @@ class StreamEngine implements Engine {
     }
   }
 
-  private async openResults(db: string): Promise<DuckConnection> {
-    if (this.results !== undefined) return this.results;
-    try {
-      await this.parts.connection.run(sql`ATTACH ${literal(db)} AS res`);
-    } catch (error) {
+  /** Once, whoever asks first: the run, or a reader. */
+  private openResults(db: string): Promise<DuckConnection> {
+    this.results ??= this.attachResults(db).catch((error: unknown) => {
+      this.results = undefined;
       throw openError(db, error);
-    }
-    this.results = await this.parts.connect();
+    });
     return this.results;
+  }
+
+  private async attachResults(db: string): Promise<DuckConnection> {
+    await this.parts.connection.run(sql`ATTACH ${literal(db)} AS res`);
+    return this.parts.connect();
   }
 
   async query(select: string): Promise<ResultTable> {
@@ -382,26 +385,4 @@ class StreamEngine implements Engine {
     await this.readers.close();
     this.parts.duck.close();
   }
-}
-
-/** A view that is added is filled with what came before; what went by for a sink that is added does not come again. */
-function resumeWarnings(plan: Plan, { changes, warnings }: Recovery): readonly string[] {
-  const sinks = plan.sinks.filter(({ name }) => changes.added.has(name));
-  return [...warnings, ...sinks.map(({ name }) => `the sink ${name} is new: it gets what changes from now on`)];
-}
-
-function startEvent(plan: Plan, db: string, state: string | undefined): RunEvent {
-  return {
-    event: 'start',
-    db,
-    state,
-    // How much of what comes as it comes is there, nobody knows.
-    bounded: plan.sources.every((source) => source.plan.bounded && source.plan.live !== true),
-    sources: plan.sources.map((source) => ({
-      name: source.name,
-      connector: source.connector,
-      bounded: source.plan.bounded,
-    })),
-    views: plan.views.map((view) => view.name),
-  };
 }

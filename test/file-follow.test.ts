@@ -3,51 +3,29 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
-  rmSync,
   truncateSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ScratchPool, SourceContext, SourceReader } from '../src/base/connector.ts';
+import { describe, expect, test } from 'vitest';
+import type { SourceContext, SourceReader } from '../src/base/connector.ts';
 import { StreamsqlError } from '../src/base/errors.ts';
 import { checkOptions } from '../src/base/options.ts';
 import { raw } from '../src/base/sql.ts';
 import { fileSource } from '../src/connectors/file/file.ts';
-import { Duck, type DuckConnection } from '../src/exec/duck.ts';
-import { openScratch } from '../src/exec/scratch.ts';
 import { open, type RunEvent } from '../src/engine.ts';
 import { contextOf, resumeAt, Tape } from './support/resume-suite.ts'; // prettier-ignore
+import { connection, folder, scratch, useReaderBench } from './support/reader-bench.ts';
 
 const SPAN = { start: 0, end: 0 };
 
-let folder: string;
-let duck: Duck;
-let connection: DuckConnection;
-let scratch: ScratchPool;
-beforeAll(async () => {
-  duck = await Duck.open(':memory:', { threads: '2' });
-  connection = await duck.connect();
-  scratch = openScratch();
-});
-afterAll(() => {
-  scratch.close();
-  connection.close();
-  duck.close();
-});
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'file-follow-'));
-  return async () => {
-    for (const following of Following.all.splice(0)) await following.close();
-    rmSync(folder, { recursive: true });
-  };
+useReaderBench('file-follow', async () => {
+  for (const following of Following.all.splice(0)) await following.close();
 });
 
 const at = (name: string): string => join(folder, name);

@@ -1,16 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Chunk, ScratchPool, SourceReader } from '../src/base/connector.ts';
+import { describe, expect, test } from 'vitest';
+import type { Chunk, SourceReader } from '../src/base/connector.ts';
 import { checkOptions } from '../src/base/options.ts';
 import type { Column } from '../src/base/schema.ts';
 import { ident, raw, sql } from '../src/base/sql.ts';
 import { fileSource, planFile } from '../src/connectors/file/file.ts';
 import { decode } from '../src/exec/decode/decoder.ts';
-import { Duck, type DuckConnection } from '../src/exec/duck.ts';
-import { openScratch } from '../src/exec/scratch.ts';
+import { connection, folder, scratch, useReaderBench } from './support/reader-bench.ts';
 
 const SPAN = { start: 0, end: 0 };
 const COLUMNS: readonly Column[] = [
@@ -18,24 +16,7 @@ const COLUMNS: readonly Column[] = [
   { name: 'name', type: 'VARCHAR' },
 ];
 
-let folder: string;
-let duck: Duck;
-let connection: DuckConnection;
-let scratch: ScratchPool;
-beforeAll(async () => {
-  duck = await Duck.open(':memory:', { threads: '2' });
-  connection = await duck.connect();
-  scratch = openScratch();
-});
-afterAll(() => {
-  scratch.close();
-  connection.close();
-  duck.close();
-});
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'file-source-'));
-  return () => rmSync(folder, { recursive: true });
-});
+useReaderBench('file-source');
 
 type Options = Readonly<Record<string, string>>;
 

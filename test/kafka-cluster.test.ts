@@ -1,5 +1,6 @@
 import type { Producer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { open } from '../src/engine.ts';
 import { startTestCluster, type TestCluster } from './support/kafka-cluster.ts';
 import { reading, type Reading } from './support/kafka-reading.ts';
 import { committed } from './support/kafka-sinking.ts';
@@ -81,5 +82,24 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('three brokers'), () => {
       await produce('moved', 6000, 9000);
       await expectAll(read, 'moved', 9000);
     });
+  });
+
+  it('a sink goes on, each row once, while a broker is away that leads a partition of it', async () => {
+    await createTopic('written');
+    const engine = await open({});
+    await engine.sql(`CREATE SOURCE g (i AS n) WITH (connector = 'generator', rate = 800, rows = 3000);
+      CREATE SINK out WITH (connector = 'kafka', brokers = '${cluster.address}', topic = 'written') AS SELECT i FROM g;`);
+    let wake = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (wake = resolve));
+    const run = engine.run({ onEvent: (event) => event.event === 'epoch' && event.rowsIn > 300 && wake() });
+    await Promise.race([begun, run]);
+    await cluster.kill(2);
+    expect((await run).rowsIn).toBe(3000);
+    await engine.close();
+    await cluster.restart();
+    const seen = (await committed(cluster, 'written')).map(
+      ({ value }) => (JSON.parse(String(value)) as { i: number }).i,
+    );
+    expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 3000 }, (_, i) => i));
   });
 });

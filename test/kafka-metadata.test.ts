@@ -119,6 +119,21 @@ describe('the metadata of a record', () => {
     ]);
   });
 
+  it('may be many headers, of which the last of a name counts', () => {
+    const headers = Array.from({ length: 20_000 }, (_, i): [string, string] => [`h${i % 15_000}`, `v${i}`]);
+    const shape: BatchShape = {
+      base: 0,
+      records: [
+        { key: 'k', value: VALUE, headers },
+        { key: null, value: VALUE },
+      ],
+    };
+    const [many = '', none] = read(json('key:VARCHAR', 'headers:MAP(VARCHAR, VARCHAR)'), shape).lines;
+    expect(JSON.parse(many)).toEqual({ $k: 'k', $h: Object.fromEntries(headers), x: 1 });
+    expect(many.length).toBe(JSON.stringify({ $k: 'k', $h: Object.fromEntries(headers), x: 1 }).length);
+    expect(none).toBe('{"$k":null,"$h":{},"x":1}');
+  });
+
   it('makes no other difference to a record: lines and dead letters are as without it', () => {
     const text = fc.constantFrom('{"a":1}', '{"a":[{"b":"}"}]}', '{}', '{ }', ' {"a":1} ', '{\n"a":\n1}', '{"a":"x\ny"}', '', ' ', '\n', 'null', '[1]', '7', '\u0001{"a":1}', '\ufeff{"a":1}', '{"a":1}\n{"a":2}', '{broken', 'plain'); // prettier-ignore
     const record = fc.record({
@@ -181,6 +196,27 @@ describe('through the decoder', () => {
   let bench: Bench;
   beforeAll(async () => void (bench = await Bench.open()));
   afterAll(() => bench.close());
+
+  it('a dead letter is the record as it was sent, and so are the places in it', async () => {
+    const columns = ['timestamp:BIGINT', 'key:VARCHAR', 'headers:MAP(VARCHAR, VARCHAR)'];
+    const member = (text: string) => {
+      const [key = '', type = ''] = text.split(':');
+      const value = KAFKA_METADATA[key]?.value;
+      return { name: key, type, ...(value?.kind === 'member' && { member: value.of(type) }) };
+    };
+    const values = ['{"$t":5,"x":1}', '{"x":1}{"x":2}', '{"$h":{"}":"\\""},"x":1}', '{"$k":"', '{'];
+    const shape = { base: 0, records: values.map((value) => ({ key: '"}\\', value, headers: { '}': '"{' } })) };
+    const { dead } = await bench.decode({ columns: columns.map(member) }, [bench.json(read(json(...columns), shape).lines)]); // prettier-ignore
+    expect(dead.map(({ payload, reason }) => [payload, reason.replace(/ \(line.*/, '')])).toEqual([
+      [values[0], 'the key $t occurs 2 times'],
+      [values[1], 'malformed JSON: Unexpected non-whitespace character after JSON at position 7'],
+      [values[2], 'the key $h occurs 2 times'],
+      [values[3], 'malformed JSON: Unterminated string in JSON at position 7'],
+      [values[4], "malformed JSON: Expected property name or '}' in JSON at position 1"],
+    ]);
+    const long = Buffer.from(`{"$k":"${'x'.repeat(2e7)}",broken`);
+    expect(withoutFront(long, ['$k']).toString()).toBe('{broken');
+  });
 
   it('keys and headers are what they were, whatever is in them', async () => {
     const kinds = ['key:VARCHAR', 'key:BLOB', 'headers:MAP(VARCHAR, VARCHAR)', 'headers:MAP(VARCHAR, BLOB)'];

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ScratchPool } from '../src/base/connector.ts';
-import type { FaultPoint } from '../src/base/fault.ts';
+import type { ScratchPool, SinkConnector, SourceReader } from '../src/base/connector.ts';
+import type { Fault, FaultPoint } from '../src/base/fault.ts';
 import { open, type Engine } from '../src/engine.ts';
 import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { openScratch } from '../src/exec/scratch.ts';
@@ -164,6 +164,74 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
     }
   });
 
+  it('through the engine: a crash after a topic turned up in a batch that is read ahead', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'streamsql-topics-'));
+    await createTopic(broker, 'north-a');
+    await produce('north-a', [1]);
+    let reader: SourceReader | undefined;
+    let [isOver, isSaved] = [false, false];
+    let staged = 0;
+    const stage = (_epoch: number, _delta: unknown, rows: number): Promise<void> => Promise.resolve(void (staged = rows)); // prettier-ignore
+    // The epoch of the first record is published when the other topic's are read.
+    const publish = async (): Promise<void> => {
+      if (staged === 0) return;
+      while (reader?.partitions[1]?.position !== 5) await sleep(20);
+      isOver = true;
+    };
+    /** After the first record it waits for what turns up. */
+    const waiting = (inner: SourceReader): SourceReader => ({
+      open: () => inner.open(),
+      get partitions() {
+        return inner.partitions;
+      },
+      poll: async (request) => {
+        if (inner.partitions[0]?.position === 1 && inner.partitions.length === 1) {
+          await createTopic(broker, 'north-b');
+          await produce('north-b', numbers(10, 15));
+          while (inner.partitions.length === 1) await sleep(20);
+          await sleep(200); // so that all of it is there
+        }
+        if (isSaved) throw new Error('crash');
+        return await inner.poll(request);
+      },
+      close: () => inner.close(),
+    });
+    const nothing = (): Promise<void> => Promise.resolve();
+    const isPublished = (): Promise<boolean> => Promise.resolve(true);
+    const writer = { open: nothing, isPublished, stage, publish, close: nothing };
+    const held: SinkConnector = { name: 'held', doc: '', options: {}, plan: () => ({ open: () => writer }) };
+    const started = async (fault: Fault, isBounded: boolean): Promise<Engine> => {
+      const engine = await open(
+        { state: join(folder, 'state'), db: join(folder, 'db'), batchIntervalMs: 0, checkpointIntervalMs: 1 },
+        {
+          fault,
+          sink: (name, builtIn) => (name === 'held' ? held : builtIn),
+          openReader: ({ plan }, context) => {
+            reader = plan.open(context);
+            return isBounded ? reader : waiting(reader);
+          },
+        },
+      );
+      await engine.sql(`CREATE SOURCE s (n BIGINT) WITH (connector = 'kafka', brokers = '${brokers}', topic_pattern = 'north-.',
+          partition_discovery = '50 ms', bounded = ${isBounded});
+        CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n)::BIGINT AS t FROM s;
+        CREATE SINK out WITH (connector = 'held') AS SELECT n FROM s;`);
+      return engine;
+    };
+    try {
+      const saved = (point: FaultPoint): void => void (isSaved ||= isOver && point === 'checkpoint-manifest-renamed');
+      const first = await started(saved, false);
+      await expect(first.run()).rejects.toThrow('crash');
+      await first.close();
+      const second = await started(() => undefined, true);
+      await second.run();
+      expect((await second.query('SELECT c, t FROM v')).rows[0]).toEqual(['6', '61']);
+      await second.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('waits for a topic where it is told to', async () => {
     const missing = reading({ brokers, topic: 'late' }, (read) => read.drain());
     await expect(missing).rejects.toMatchObject({ code: 'SOURCE', message: `the broker at ${brokers} has no topic 'late'` }); // prettier-ignore
@@ -194,6 +262,8 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
     expect(await begun({ start: '2026-01-01T02:00:00Z' })).toEqual([2, 2]);
     expect(await begun({ start: '2026-01-01 03:00:00.001+01:00' })).toEqual([4, 4]);
     expect(await begun({ start: '2026-01-02' })).toEqual([6, 6]);
+    // Not what Kafka means by a time of -1, the end.
+    for (const start of ['1969-12-31T23:59:59.999Z', '1900-01-01']) expect(await begun({ start })).toEqual([0, 0]);
     expect(await begun({ start: 'latest', start_offsets: '1:3' })).toEqual([6, 3]);
     expect(await begun({ topic: 'timed,left', start_offsets: 'timed-0:6, left-1:2' })).toEqual([6, 0, 0, 2, 0]);
     await expect(begun({ start_offsets: '2:1' })).rejects.toMatchObject({ code: 'SOURCE', message: 'there is no partition timed-2, which start_offsets names' }); // prettier-ignore
@@ -201,6 +271,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
     const unclear: [Record<string, string>, RegExp][] = [
       [{ start: 'yesterday' }, /start takes earliest, latest or a time, not 'yesterday'/],
       [{ start: '2026-13-01' }, /start takes/],
+      [{ start: '2026-02-30' }, /start takes/],
       [{ start_offsets: '1' }, /start_offsets takes the offsets of partitions/],
       [{ start_offsets: '0:1,0:2' }, /each once/],
       [{ topic: 'a,b', start_offsets: '0:1' }, /start_offsets takes/],
@@ -209,6 +280,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
     ];
     for (const [options, message] of unclear)
       expect(() => planKafka({ brokers, topic: 'timed', ...options })).toThrow(message);
-    expect(() => planKafka({ brokers, topic_pattern: '(' })).toThrow('topic_pattern takes a regular expression');
+    for (const pattern of ['(', '', 'a)|(b'])
+      expect(() => planKafka({ brokers, topic_pattern: pattern })).toThrow('topic_pattern takes a regular expression');
   });
 });

@@ -224,7 +224,7 @@ describe('the print sink', () => {
 });
 
 test('the registry has every connector under its name, and a sentence on each option', () => {
-  expect(sources.map(({ name }) => name)).toEqual(['kafka', 'file', 'nexmark', 'generator']);
+  expect(sources.map(({ name }) => name)).toEqual(['kafka', 'file', 'http', 'socket', 'stdin', 'nexmark', 'generator']);
   expect(sinks.map(({ name }) => name)).toEqual(['file', 'print', 'kafka', 'http']);
   for (const connector of [...sources, ...sinks]) {
     for (const [name, { doc }] of Object.entries(connector.options))

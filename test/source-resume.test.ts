@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ScratchPool, SourceContext, SourceReader } from '../src/base/connector.ts';
+import { describe, expect, test } from 'vitest';
+import type { SourceContext, SourceReader } from '../src/base/connector.ts';
 import { StreamsqlError } from '../src/base/errors.ts';
 import { checkOptions } from '../src/base/options.ts';
 import type { Column } from '../src/base/schema.ts';
@@ -11,10 +10,9 @@ import { raw } from '../src/base/sql.ts';
 import { checkOf } from '../src/connectors/check.ts';
 import { fileSource, planFile } from '../src/connectors/file/file.ts';
 import { generatorSource } from '../src/connectors/generator/generator-source.ts';
-import { Duck, type DuckConnection } from '../src/exec/duck.ts';
-import { openScratch } from '../src/exec/scratch.ts';
 import { contextOf, opened, readAll, readOn, resumeAt, type Subject, type Tape } from './support/resume-suite.ts';
 import { planSource } from './support/sequence-bench.ts';
+import { connection, folder, scratch, useReaderBench } from './support/reader-bench.ts';
 
 const SPAN = { start: 0, end: 0 };
 const COLUMNS: readonly Column[] = [
@@ -23,24 +21,7 @@ const COLUMNS: readonly Column[] = [
 ];
 const LONGEST = 3000;
 
-let folder: string;
-let duck: Duck;
-let connection: DuckConnection;
-let scratch: ScratchPool;
-beforeAll(async () => {
-  duck = await Duck.open(':memory:', { threads: '2' });
-  connection = await duck.connect();
-  scratch = openScratch();
-});
-afterAll(() => {
-  scratch.close();
-  connection.close();
-  duck.close();
-});
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'source-resume-'));
-  return () => rmSync(folder, { recursive: true });
-});
+useReaderBench('source-resume');
 
 const put = (name: string, content: string | Buffer): void => writeFileSync(join(folder, name), content);
 

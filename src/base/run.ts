@@ -111,6 +111,8 @@ export interface SourceProgress {
   /** Records, bytes or rows yet to be read as far as the source knows its end; `done` of `total` in the same unit. */
   readonly done: number;
   readonly total: number | undefined;
+  /** What of `done` is in the results: the rest is read, and on its way. */
+  readonly committed: number;
   /** Microseconds since 1970-01-01 UTC; undefined before there is one. */
   readonly watermark: bigint | undefined;
   /** The partition whose watermark is the source's, where there are several. */
@@ -196,6 +198,8 @@ export interface Declared {
   readonly columns: readonly Column[];
   /** The sources that it reads, itself or through others; a source's own name. */
   readonly sources: readonly string[];
+  /** The ORDER BY of a continuous SELECT whose rows these are. */
+  readonly order?: string;
 }
 
 export interface ReadOptions {
@@ -203,6 +207,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** Relative paths in the text resolve against it; the engine's own folder. */
   readonly cwd?: string;
+  /** UTC where absent. */
+  readonly timeZone?: string;
 }
 
 /** First the epoch that is read, where there is one; then for each statement its columns, and its rows as they come. */

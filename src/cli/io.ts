@@ -4,6 +4,8 @@ export interface Output {
   readonly isTTY: boolean;
   /** Of the terminal, now; it may be resized. */
   readonly columns: number;
+  /** Of the terminal, now, where it has so few. */
+  readonly rows?: number | undefined;
 }
 
 /** All that the command line touches of the process, so that tests can stand in for it. */

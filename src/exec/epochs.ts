@@ -190,6 +190,7 @@ export class Epochs {
   /** Counts what an epoch has read, and hands it to who keeps it. */
   private async account(decoded: DecodedBatches, epoch: number, clock: bigint): Promise<void> {
     for (const [source, batch] of decoded) {
+      source.committed(batch.chunks);
       source.counts.rows += batch.chunks.reduce((sum, chunk) => sum + chunk.records + chunk.rejected.length, 0);
       source.counts.dead += batch.decoded.dead.length;
       source.counts.firstReason ??= batch.decoded.dead[0]?.reason;

@@ -57,8 +57,15 @@ export class Readers {
     }
   }
 
-  async *read(text: string, { signal, cwd }: ReadOptions): AsyncGenerator<ReadPart> {
-    await this.gate;
+  /** Whether reads may begin; false where the signal aborted before. */
+  private async opened(signal: AbortSignal | undefined): Promise<boolean> {
+    if (signal === undefined) await this.gate;
+    else if (!signal.aborted) await Promise.race([this.gate, abortion(signal)]);
+    return signal?.aborted !== true;
+  }
+
+  async *read(text: string, { signal, cwd, timeZone }: ReadOptions): AsyncGenerator<ReadPart> {
+    if (!(await this.opened(signal))) return;
     const reader: Reader = { connection: await this.connect(), ended: undefined };
     const { connection } = reader;
     let again: NodeJS.Timeout | undefined;
@@ -73,6 +80,7 @@ export class Readers {
     this.watch();
     try {
       await connection.run(sql`USE res`);
+      if (timeZone !== undefined) await connection.run(sql`SET TimeZone = ${timeZone}`);
       if (cwd !== undefined) await connection.run(sql`SET file_search_path = ${cwd}`);
       await connection.run(sql`SET errors_as_json = true`);
       await connection.run(sql`BEGIN TRANSACTION READ ONLY`);
@@ -137,6 +145,9 @@ export class Readers {
     await this.end(ranOut());
   }
 }
+
+const abortion = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 const ranOut = (): StreamsqlError =>
   new StreamsqlError('LOCKED', 'the run ended while it was asked', { hint: 'ask again' });

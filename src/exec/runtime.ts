@@ -207,6 +207,8 @@ export class Runtime {
     this.firstRead = performance.now();
     this.lastCommit = this.firstRead;
     if (!this.begun) await this.process(await this.epochs.prepare([], this.clock.micros()), stop);
+    // Of a run that goes on all is there that was, whether more comes or not.
+    else this.host.emit({ event: 'progress', ...this.progress() });
     // The next batch is decoded while the operators of the last one still run and commit.
     let running: Promise<void> = Promise.resolve();
     let progressAt = performance.now();

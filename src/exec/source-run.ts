@@ -75,6 +75,8 @@ export class SourceRun {
   }
 
   private readonly ordinals = new Map<number, number>();
+  /** By partition: up to where it is in the results. */
+  private readonly inResults = new Map<number, number>();
 
   /** Where it stands between two epochs. `fingerprint`: of what it reads. */
   save(fingerprint: string): SourceState {
@@ -102,6 +104,7 @@ export class SourceRun {
     Object.assign(this.counts, { rows: state.rows, late: state.late, dead: state.deadLetters, skipped: state.skipped });
     for (const [index, partition] of state.partitions.entries()) {
       this.clock.load(partition, index);
+      this.inResults.set(index, partition.position);
       if (partition.ordinal !== null) this.ordinals.set(index, partition.ordinal);
     }
   }
@@ -172,6 +175,11 @@ export class SourceRun {
     return this.clock.settle();
   }
 
+  /** The epoch of these chunks is in the results. */
+  committed(chunks: readonly Chunk[]): void {
+    for (const { partition, to } of chunks) this.inResults.set(partition, to);
+  }
+
   /** Of a source that has ended: where its watermark was at the end. */
   get shownWatermark(): bigint | undefined {
     const { watermark } = this.clock;
@@ -195,6 +203,7 @@ export class SourceRun {
       firstReason: this.counts.firstReason,
       done: partitions.reduce((sum, partition) => sum + partition.position, 0),
       total,
+      committed: partitions.reduce((sum, _, i) => sum + (this.inResults.get(i) ?? this.clock.at(i).initial), 0),
       watermark: this.shownWatermark,
       heldBackBy: hold?.partition !== undefined && partitions.length > 1 ? partitions[hold.partition]?.name : undefined,
       heldBackReason: hold?.reason,

@@ -1,7 +1,8 @@
 import { StreamsqlError } from '../base/errors.ts';
 import { checkOptions } from '../base/options.ts';
-import { ident } from '../base/sql.ts';
+import { ident, raw } from '../base/sql.ts';
 import type { Query, Select } from '../parser/statements.ts';
+import { askedOrder } from './asked-order.ts';
 import { baseTables, text } from './ast.ts';
 import { bindText } from './bind-text.ts';
 import type { MaterializedView } from './plan.ts';
@@ -33,15 +34,18 @@ export async function planSelect(
   if (!relational.node.appendOnly) {
     const name = 'query';
     await planning.host.service.declare(name, columns);
+    const all = `SELECT * FROM ${ident(name).text}`;
+    const order = await orderOf(planning, statement.query, all, columns.length);
     const view: MaterializedView = {
       name,
       node: relational.node,
       columns: relational.columns,
       sql: text,
       emit: 'changes',
+      ...(order !== undefined && { order }),
     };
     planning.catalog.add({ kind: 'materialized', name, view, text });
-    planning.catalog.closing.push({ text, sql: `SELECT * FROM ${ident(name).text}` });
+    planning.catalog.closing.push({ text, sql: order === undefined ? all : `${all} ORDER BY ${order}` });
     return;
   }
   const print = planning.host.connectors.sink('print');
@@ -58,6 +62,14 @@ export async function planSelect(
     columns: plain,
     changelog: false,
   });
+}
+
+/** The order that a query asks for, where the columns that it shows have it. */
+async function orderOf(planning: Planning, query: Query, all: string, columns: number): Promise<string | undefined> {
+  const order = askedOrder(query.sql.text, columns);
+  if (order === undefined) return undefined;
+  const bound = await planning.host.service.describe(raw(`${all} ORDER BY ${order}`)).catch(() => undefined);
+  return bound === undefined ? undefined : order;
 }
 
 export async function readsSource(planning: Planning, query: Query): Promise<boolean> {

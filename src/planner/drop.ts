@@ -7,7 +7,10 @@ export async function drop(planning: Planning, statement: Drop): Promise<void> {
   const entry = planning.catalog.get(statement.name.text);
   if (entry === undefined && statement.ifExists) return;
   const found = planning.catalog.need(statement.name);
-  const reader = [...planning.catalog.entries.values()].find((other) => other !== found && reads(other, found.name));
+  const { entries, targets } = planning.catalog;
+  const reader =
+    [...entries.values()].find((other) => other !== found && reads(other, found.name)) ??
+    targets.find(({ name, query = '' }) => name !== found.name && mentions(query, found.name));
   if (reader !== undefined) {
     throw new StreamsqlError('CATALOG', `${found.name} cannot be dropped: ${reader.name} reads it`, {
       span: statement.name.span,
@@ -26,5 +29,8 @@ export async function drop(planning: Planning, statement: Drop): Promise<void> {
 function reads(entry: CatalogEntry, name: string): boolean {
   const text = entry.kind === 'view' || entry.kind === 'materialized' || entry.kind === 'sink' ? entry.text : '';
   const body = text.slice(Math.max(0, text.search(/\bAS\b/i)));
-  return new RegExp(`(?<![\\w.])"?${name.replace(/[^\w]/g, '\\$&')}"?(?!\\w)`, 'i').test(body);
+  return mentions(body, name);
 }
+
+const mentions = (query: string, name: string): boolean =>
+  new RegExp(`(?<![\\w.])"?${name.replace(/[^\w]/g, '\\$&')}"?(?!\\w)`, 'i').test(query);

@@ -101,6 +101,7 @@ async function flow(planning: Planning, sink: DeclaredSink, query: Query, at: Na
     node: relational.node,
     columns,
     changelog,
+    query: query.sql.text,
   };
   planning.catalog.targets.push(target);
 }

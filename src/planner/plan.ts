@@ -38,6 +38,8 @@ export interface MaterializedView {
   /** Its SELECT as the user wrote it. */
   readonly sql: string;
   readonly emit: 'changes' | 'on-window-close';
+  /** How its rows are to be ordered when they are shown, where a query said so. */
+  readonly order?: string;
 }
 
 /** A sink and what flows into it: the node's columns one by one, cast to the sink's. */
@@ -52,6 +54,8 @@ export interface SinkTarget {
   readonly columns: readonly Column[];
   /** Its rows are changes, each with a leading column `op`: '+' or '-'. */
   readonly changelog: boolean;
+  /** The query whose rows it takes, as written. */
+  readonly query?: string;
 }
 
 /** All that a run does. */

@@ -76,4 +76,5 @@ export const declaredOf = (planner: Planner): readonly Declared[] =>
     kind: entry.kind === 'materialized' ? 'materialized view' : entry.kind,
     columns: columnsOf(entry).map(({ name, type }) => ({ name, type })),
     sources: planner.sourcesOf(entry),
+    ...(entry.kind === 'materialized' && entry.view.order !== undefined && { order: entry.view.order }),
   }));

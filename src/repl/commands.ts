@@ -1,7 +1,8 @@
 import { StreamsqlError } from '../base/errors.ts';
+import { ident } from '../base/sql.ts';
 import { nearest } from '../base/options.ts';
 import { MODES, type Mode } from './shell-settings.ts';
-import type { Shell } from './shell.ts';
+import { unquoted, type Shell } from './shell.ts';
 
 export interface Command {
   /** As it is typed; psql's way of saying it beside ours. */
@@ -23,14 +24,14 @@ export const COMMANDS: readonly Command[] = [
     names: ['\\d'],
     takes: '[NAME]',
     doc: 'the columns of NAME, or what there is',
-    run: (shell, name) => (name === '' ? shell.tables() : shell.statement(`DESCRIBE ${name}`)),
+    run: (shell, name) => (name === '' ? shell.tables() : shell.statement(`DESCRIBE ${/\s/.test(unquoted(name)) ? ident(unquoted(name)).text : name}`)),
   },
   {
     names: ['.schema'],
     takes: '[NAME]',
     doc: 'how NAME, or everything, was declared',
     run: (shell, name) =>
-      name === '' ? shell.write(shell.session.script.text) : shell.write(`${shell.session.textOf(name)};\n`),
+      name === '' ? shell.write(shell.session.script.text) : shell.write(`${shell.session.textOf(unquoted(name))};\n`),
   },
   { names: ['.jobs'], takes: '', doc: 'what runs, as SHOW JOBS', run: (shell) => shell.statement('SHOW JOBS') },
   {

@@ -1,7 +1,9 @@
 import type { OptionSpecs } from '../base/options.ts';
 import type { Declared } from '../base/run.ts';
+import { ident } from '../base/sql.ts';
 import { COMMANDS } from './commands.ts';
 import { MODES } from './shell-settings.ts';
+import { endsWithin } from './split.ts';
 
 /** What names can be completed from. */
 export interface Known {
@@ -44,9 +46,12 @@ export function complete(line: string, before: string, known: Known): readonly [
   const word = /[\w$]*$/.exec(line)?.[0] ?? '';
   const options = optionsAt(text, known);
   if (options !== undefined) return [matching(options, word), word];
+  const within = endsWithin(text);
+  if (within === 'name') return inQuotes(line, known);
+  if (within !== undefined) return [[], word];
   const qualified = /([\w$]+)\.([\w$]*)$/.exec(line);
   if (qualified !== null) return [matching(columnsOf(qualified[1] ?? '', text, known), word), word];
-  const names = known.declared.map(({ name }) => name);
+  const names = known.declared.map(({ name }) => written(name));
   const columns = [...new Set(known.declared.flatMap((each) => (mentions(text, each.name) ? each.columns.map(({ name }) => name) : [])))]; // prettier-ignore
   // After FROM and its like there are names alone.
   if (
@@ -59,6 +64,15 @@ export function complete(line: string, before: string, known: Known): readonly [
   if (word === '') return [[], word];
   return [matching([...names, ...columns, ...cased(KEYWORDS, word), ...cased(TYPES, word)], word), word];
 }
+
+/** After a quote that begins a name. */
+function inQuotes(line: string, { declared }: Known): readonly [readonly string[], string] {
+  const begun = /[^"`]*$/.exec(line)?.[0] ?? '';
+  return [matching(declared.map(({ name }) => name), begun).map((name) => `${name}"`), begun]; // prettier-ignore
+}
+
+/** A name in quotes where it needs them. */
+const written = (name: string): string => (/^[\p{L}_][\p{L}\p{N}_$]*$/u.test(name) ? name : ident(name).text);
 
 /** Inside of WITH ( … ): the names of options of the connector that is named there, or the values of one. */
 function optionsAt(text: string, { sources, sinks }: Known): readonly string[] | undefined {
@@ -100,4 +114,4 @@ const cased = (words: readonly string[], word: string): readonly string[] =>
   /^[a-z]/.test(word) ? words.map((each) => each.toLowerCase()) : words;
 
 const matching = (words: readonly string[], begun: string): readonly string[] =>
-  [...new Set(words)].filter((word) => word.toLowerCase().startsWith(begun.toLowerCase())).sort();
+  [...new Set(words)].filter((word) => word.replace(/^"/, '').toLowerCase().startsWith(begun.toLowerCase())).sort();

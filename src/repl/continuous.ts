@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { StreamsqlError } from '../base/errors.ts';
 import { ident } from '../base/sql.ts';
 import type { Engine, ResultTable } from '../base/run.ts';
 import { formatTable } from '../cli/format.ts';
@@ -6,7 +7,7 @@ import type { Io, Output } from '../cli/io.ts';
 import { StreamTables } from '../cli/stream-table.ts';
 import type { Job } from './job.ts';
 import { LiveTable } from './live-table.ts';
-import { formatOf, type ShellSettings } from './shell-settings.ts';
+import { formatOf, resultText, type ShellSettings } from './shell-settings.ts';
 
 /** Where rows that keep coming are shown, and how. */
 export interface Showing {
@@ -22,8 +23,7 @@ export interface Showing {
 export async function showSelect(engine: Engine, select: string, showing: Showing): Promise<void> {
   const { settings, signal } = showing;
   const before = new Set(engine.declared.map(({ name }) => name));
-  if (settings.mode === 'changelog')
-    await engine.sql(`CREATE SINK changes WITH (connector = 'print') AS ${select}`, '<input>');
+  if (settings.mode === 'changelog') await asSink(engine, select, before);
   else await engine.sql(select, '<input>');
   const changing = engine.declared.find(({ name, kind }) => kind === 'materialized view' && !before.has(name));
   if (changing === undefined) {
@@ -31,9 +31,22 @@ export async function showSelect(engine: Engine, select: string, showing: Showin
     await engine.run({ signal, onEvent: (event) => event.event === 'rows' && rows(event.table) });
     return;
   }
-  const picture = new Picture(showing, () => engine.query(inOrder(changing.name, settings)));
+  const picture = new Picture(showing, () => engine.query(inOrder(changing.name, settings, changing.order)));
   await engine.run({ signal, onEvent: (event) => event.event === 'epoch' && picture.changed() });
   await picture.end();
+}
+
+async function asSink(engine: Engine, select: string, taken: ReadonlySet<string>): Promise<void> {
+  const name = ['changes', 'changes$', 'changes$$'].find((each) => !taken.has(each)) ?? '';
+  const head = `CREATE SINK ${name} WITH (connector = 'print') AS `;
+  try {
+    await engine.sql(head + select, '<input>');
+  } catch (error) {
+    if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
+    const { start, end } = error.span;
+    const span = { start: Math.max(0, start - head.length), end: Math.max(1, end - head.length) };
+    throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+  }
 }
 
 /** Shows a view, or a table, of the run in the background: in place, or what each epoch changes of it. */
@@ -71,8 +84,8 @@ export async function watchHeld(
   await picture.end();
 }
 
-const inOrder = (name: string, { maxRows }: ShellSettings): string =>
-  `SELECT * FROM ${ident(name).text} ORDER BY ALL LIMIT ${maxRows + 1}`;
+const inOrder = (name: string, { maxRows }: ShellSettings, order = 'ALL'): string =>
+  `SELECT * FROM ${ident(name).text} ORDER BY ${order} LIMIT ${maxRows + 1}`;
 
 /** Rows one after another, under one header. */
 function rowPrinter({ output, settings }: Showing): (table: ResultTable) => void {
@@ -126,7 +139,7 @@ class Picture {
 /** The first rows of a table, as many as are to be shown, and that there are more. */
 export function headText(table: ResultTable, settings: ShellSettings, output: Output): string {
   const rows = table.rows.slice(0, settings.maxRows);
-  const text = formatTable({ ...table, rows }, formatOf(settings), { isTTY: false, columns: output.columns });
+  const text = resultText({ ...table, rows }, settings, output);
   if (table.rows.length <= settings.maxRows) return text;
   return `${text.replace(/\(\d+ rows\)\n$/, '')}… more rows; .maxrows N shows more, .output FILE takes all\n`;
 }

@@ -1,9 +1,10 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-
 import type { RunSummary } from '../base/run.ts';
 import { failureText } from '../cli/failure.ts';
 import type { Dependencies } from '../cli/dependencies.ts';
 import type { Io, Output } from '../cli/io.ts';
+import { namedDatabase } from '../cli/results-database.ts';
 import { StreamTables } from '../cli/stream-table.ts';
 import { styleFor } from '../cli/style.ts';
 import { count } from '../cli/units.ts';
@@ -27,8 +28,8 @@ export async function interactive(
   io: Io,
   calls: Dependencies,
 ): Promise<number> {
-  const script = flags.command?.join(';\n') ?? (process.stdin.isTTY ? undefined : await io.readStdin());
-  return script === undefined ? await atTerminal(db, flags, io, calls) : await asScript(script, db, flags, io, calls);
+  if (flags.command === undefined && process.stdin.isTTY) return atTerminal(db, flags, io, calls);
+  return asScript(flags.command ?? [await io.readStdin()], db, flags, io, calls);
 }
 
 const open = (
@@ -43,7 +44,7 @@ const open = (
   const style = styleFor(out, io.env);
   return Session.open({
     open: (options) => calls.open({ ...options, stdinIsSql: true }),
-    ...(db !== undefined && db !== ':memory:' && { db: resolve(io.cwd, db) }),
+    ...(db !== undefined && db !== ':memory:' && { db: databaseOf(db, io) }),
     io,
     variables: flags.variable,
     listener: {
@@ -54,6 +55,13 @@ const open = (
     },
   });
 };
+
+/** Of a state folder its database, which there must be. */
+function databaseOf(db: string, io: Io): string {
+  const path = resolve(io.cwd, db);
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder ? namedDatabase(db, io).db : path;
+}
 
 const finishedText = ({ rowsIn, late, deadLetters }: RunSummary): string =>
   `the input has ended: ${count(rowsIn)} rows${late > 0 ? `, ${count(late)} late` : ''}${deadLetters > 0 ? `, ${count(deadLetters)} dead letters` : ''}`;
@@ -98,7 +106,7 @@ async function atTerminal(
 }
 
 async function asScript(
-  script: string,
+  scripts: readonly string[],
   db: string | undefined,
   flags: InteractiveFlags,
   io: Io,
@@ -115,7 +123,7 @@ async function asScript(
     });
   });
   try {
-    await shell.script(script);
+    for (const script of scripts) await shell.script(script);
     await Promise.race([shell.settled(), stopped]);
     if (failed !== undefined) throw failed.error;
     if (session.running?.isLive === true && session.declared.some(({ kind }) => kind === 'source'))

@@ -1,5 +1,6 @@
 import type { Engine, Progress, ResultTable, RunEvent, RunSummary } from '../base/run.ts';
 import { AskedRun } from '../cli/asked-run.ts';
+import { pointing } from '../cli/failure.ts';
 import type { HandControl } from '../exec/run-control.ts';
 
 /** What is told of a run in the background, as it happens. */
@@ -25,11 +26,21 @@ export class Job {
   private readonly listener: JobListener;
   private readonly asked: AskedRun;
   private readonly epochs = new Set<() => void>();
+  /** It has the results database. */
+  private isHolding = false;
+  private isClosed = false;
   private bounded = false;
+  /** Sources that end. */
+  private readonly finite = new Set<string>();
+  /** It has taken what is declared, and what changes tables. */
+  hasTaken = false;
+  /** About a second lies between two. */
+  private looks = 0;
   private begun: () => void = () => undefined;
   /** Resolves when the results can be asked, or the run has ended. */
   readonly started = new Promise<void>((resolve) => (this.begun = resolve));
   private over: Promise<void> = Promise.resolve();
+  private taking: Promise<void> = Promise.resolve();
 
   constructor(engine: Engine, control: HandControl, listener: JobListener) {
     this.engine = engine;
@@ -38,19 +49,26 @@ export class Job {
     this.asked = new AskedRun(engine, (event) => this.event(event));
   }
 
-  start(): void {
+  /** Runs what a text declares. */
+  start(text: string): void {
+    this.over = this.run(text).then(
+      (summary) => this.ended(summary),
+      (error: unknown) => this.broken(error),
+    );
+  }
+
+  private async run(text: string): Promise<RunSummary> {
     const { control, stopping } = this;
-    const run = this.engine.run({
+    this.taking = pointing({ name: 'session', text }, async () => void (await this.engine.sql(text, 'session')));
+    await this.taking;
+    this.hasTaken = true;
+    return this.engine.run({
       signal: stopping.signal,
       control,
       keepOpen: true,
       fileGrows: true,
       onEvent: (event) => this.event(event),
     });
-    this.over = run.then(
-      (summary) => this.ended(summary),
-      (error: unknown) => this.broken(error),
-    );
   }
 
   private ended(summary: RunSummary): void {
@@ -59,9 +77,11 @@ export class Job {
     if (!summary.interrupted) this.listener.finished(summary);
   }
 
-  private broken(error: unknown): void {
+  private async broken(error: unknown): Promise<void> {
     this.state = 'failed';
     this.error = error;
+    // What it has not taken is there for others.
+    if (!this.isHolding) await this.close();
     this.leave();
     this.listener.failed(error);
   }
@@ -76,13 +96,16 @@ export class Job {
     this.asked.event(event);
     switch (event.event) {
       case 'start':
+        this.isHolding = true;
         this.bounded = event.bounded && event.sources.length > 0;
+        for (const { name, bounded } of event.sources) if (bounded) this.finite.add(name);
         break;
       case 'epoch':
       case 'progress':
         this.progress = event;
         if (this.state === 'starting') this.state = 'running';
-        if (event.event === 'epoch') this.begun();
+        this.begun();
+        if (event.event === 'progress') this.looks++;
         this.tell();
         break;
       case 'rows':
@@ -98,6 +121,11 @@ export class Job {
     for (const told of this.epochs) told();
   }
 
+  /** Whether it can be asked: it has the results, or is about to. */
+  get answers(): boolean {
+    return !this.isClosed && (this.isHolding || this.isLive);
+  }
+
   get isLive(): boolean {
     return this.state === 'starting' || this.state === 'running';
   }
@@ -108,11 +136,28 @@ export class Job {
     return () => this.epochs.delete(told);
   }
 
-  /** Whether all that its sources are known to have is read; of input that ends, whether it has ended. */
-  get caughtUp(): boolean {
+  /**
+   * Whether all is in the results that there was when it was first asked, which `goals` keeps by source, but for sources that are paused;
+   * of input that ends, whether it has ended.
+   */
+  caughtUp(goals: Map<string, number>, isPaused: (source: string) => boolean): boolean {
     if (!this.isLive) return true;
-    if (this.bounded) return false;
-    return this.progress?.sources.every(({ done, total }) => total !== undefined && done >= total) ?? false;
+    const { progress } = this;
+    if (progress === undefined) return false;
+    const open = progress.sources.filter(({ name }) => !isPaused(name));
+    if (this.bounded && open.length > 0) return false;
+    for (const { name, total } of open) if (total !== undefined && !goals.has(name)) goals.set(name, total);
+    return open.every(({ name, committed, total, rows, notice }) => {
+      // Of what has no end that is known there is always more, or nothing yet: it is taken as it is.
+      if (total === undefined && !this.finite.has(name))
+        return (rows > 0 || this.looks > 1) && notice === undefined;
+      return committed >= (goals.get(name) ?? Infinity);
+    });
+  }
+
+  /** Resolves when it has taken what the text declares and changes; rejects with what is wrong with it. */
+  get taken(): Promise<void> {
+    return this.taking;
   }
 
   /** Resolves when it has ended. */
@@ -124,6 +169,12 @@ export class Job {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.over;
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
     await this.asked.close();
     await this.engine.close();
   }

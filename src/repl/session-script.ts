@@ -1,4 +1,7 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { StreamsqlError } from '../base/errors.ts';
+import { Failure } from '../cli/failure.ts';
 import { parseScript } from '../parser/parse.ts';
 import type { Statement } from '../parser/statements.ts';
 
@@ -16,11 +19,14 @@ export interface Taken {
 export class SessionScript {
   private taken: readonly Taken[] = [];
   private readonly path: string | undefined;
+  /** What the file holds as far as this session knows; undefined where there is none. */
+  private known: string | undefined;
 
   /** `path`: where it is kept; nowhere where absent. */
-  constructor(path: string | undefined) {
+  constructor(path: string | undefined, variables: Variables = {}) {
     this.path = path;
-    if (path !== undefined && existsSync(path)) this.taken = takenOf(readFileSync(path, 'utf8'));
+    this.known = this.found();
+    if (this.known !== undefined) this.taken = kept(this.known, path ?? '', variables);
   }
 
   get statements(): readonly Taken[] {
@@ -31,13 +37,35 @@ export class SessionScript {
     return this.taken.map(({ text }) => `${text};\n`).join('\n');
   }
 
+  /** Whether a session has declared something there, also if all of it is dropped by now. */
+  get isKept(): boolean {
+    return this.known !== undefined;
+  }
+
+  /** Throws LOCKED where another session has changed the file meanwhile, and STATE where it cannot be written. */
+  check(): void {
+    const { path } = this;
+    if (path === undefined) return;
+    if (this.found() !== this.known)
+      throw new StreamsqlError('LOCKED', `another session has changed ${path}`, {
+        hint: 'leave this one, and start again: what the other declared is there then',
+      });
+    try {
+      accessSync(dirname(path), constants.W_OK);
+    } catch (error) {
+      throw new StreamsqlError('STATE', `${path} cannot be written: what is declared would not be kept`, {
+        cause: error,
+      });
+    }
+  }
+
   add(statement: Taken): void {
     this.keep([...this.taken, statement]);
   }
 
-  /** Takes back what was added last. */
-  undo(): void {
-    this.keep(this.taken.slice(0, -1));
+  /** Takes back what was added. */
+  remove(statement: Taken): void {
+    this.keep(this.taken.filter((each) => each !== statement));
   }
 
   /** What was declared under a name goes, with what changed it. */
@@ -48,17 +76,35 @@ export class SessionScript {
   private keep(statements: readonly Taken[]): void {
     this.taken = statements;
     if (this.path === undefined) return;
-    if (statements.length === 0) return rmSync(this.path, { force: true });
     writeFileSync(`${this.path}.tmp`, this.text);
     renameSync(`${this.path}.tmp`, this.path);
+    this.known = this.text;
+  }
+
+  private found(): string | undefined {
+    return this.path === undefined || !existsSync(this.path) ? undefined : readFileSync(this.path, 'utf8');
   }
 }
+
+/** What a file holds. Throws with the place in it. */
+function kept(text: string, path: string, variables: Variables): readonly Taken[] {
+  try {
+    return takenOf(text, variables);
+  } catch (error) {
+    throw error instanceof StreamsqlError ? new Failure(error, { name: basename(path), text }) : error;
+  }
+}
+
+export type Variables = Readonly<Record<string, string>>;
 
 const RUNNING: ReadonlySet<Statement['kind']> = new Set(['create-table', 'create-sink', 'insert']);
 
 /** The statements of a text. Throws StreamsqlError with a span into it. */
-export function takenOf(text: string): readonly Taken[] {
-  const { statements } = parseScript(text, 'sql', () => ({ value: '', secret: true }));
+export function takenOf(text: string, variables: Variables = {}): readonly Taken[] {
+  const { statements } = parseScript(text, 'sql', (name) => {
+    const value = Object.hasOwn(variables, name) ? variables[name] : process.env[name];
+    return value === undefined ? undefined : { value, secret: true };
+  });
   return statements.map((statement) => ({
     text: text.slice(statement.span.start, statement.span.end),
     kind: statement.kind,

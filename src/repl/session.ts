@@ -1,9 +1,11 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { sql, type Sql } from '../base/sql.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamsqlError } from '../base/errors.ts';
 import type { Declared, Engine, OpenOptions, OperatorDelta, ReadPart, ResultTable } from '../base/run.ts';
+import { pointing } from '../cli/failure.ts';
 import type { Io } from '../cli/io.ts';
 import { ask, namedDatabase } from '../cli/results-database.ts';
 import { statusOf } from '../exec/claim.ts';
@@ -34,6 +36,8 @@ export class Session {
   private readonly options: SessionOptions;
   private readonly folder: string | undefined;
   private readonly state: string;
+  /** Where the run has its results. */
+  private readonly results: string;
   /** Plans what is declared, and runs nothing. */
   private readonly planner: Engine;
   private job: Job | undefined;
@@ -42,8 +46,10 @@ export class Session {
   private readonly pausedSources = new Set<string>();
   /** Dropped since the run began: what has such a name now is another. */
   private readonly dropped = new Set<string>();
+  private beginning: Promise<void> = Promise.resolve();
   private isStale = false;
   private isOurs = false;
+  private zone = 'UTC';
 
   private constructor(options: SessionOptions, planner: Engine) {
     this.options = options;
@@ -51,7 +57,9 @@ export class Session {
     this.folder = options.db === undefined ? mkdtempSync(join(tmpdir(), 'streamsql-session-')) : undefined;
     const stem = options.db?.replace(/\.[^./\\]*$/, '');
     this.state = stem === undefined ? join(this.folder ?? '', 'state') : `${stem}.state`;
-    this.script = new SessionScript(stem === undefined ? undefined : sessionFile(options.db ?? ''));
+    this.results = options.db ?? join(this.state, 'results.duckdb');
+    const file = stem === undefined ? undefined : sessionFile(options.db ?? '');
+    this.script = new SessionScript(file, options.variables);
   }
 
   /** Goes on with what an earlier session on the same database declared. */
@@ -60,14 +68,36 @@ export class Session {
     const { cwd } = options.io;
     const session = new Session(options, await open({ cwd, variables }));
     const known = session.script.statements.filter(({ kind }) => kind !== 'change' && kind !== 'insert');
-    for (const { text } of known) await session.planner.sql(text, 'session');
+    for (const { text } of known) await session.takeAgain(text);
+    session.zone = await session.timeZone();
     // What ran to its end is there to be asked.
     session.isStale = statusOf(session.state) !== 'finished' && session.script.statements.some(({ runs }) => runs);
     return session;
   }
 
+  /** What an earlier session took; it may not be so any more. */
+  private async takeAgain(text: string): Promise<void> {
+    const { db = '' } = this.options;
+    await pointing({ name: basename(sessionFile(db)), text }, async () => {
+      await this.planner.sql(text, 'session').catch((error: unknown) => {
+        if (!(error instanceof StreamsqlError)) throw error;
+        const { code, message, span, hint } = error;
+        const where = `it stands in ${sessionFile(db)}, where it can be put right or left out`;
+        throw new StreamsqlError(code, message, { span, hint: hint === undefined ? where : `${hint}; ${where}`, cause: error });
+      });
+    });
+  }
+
   get declared(): readonly Declared[] {
     return this.planner.declared;
+  }
+
+  get variables(): SessionOptions['variables'] {
+    return this.options.variables;
+  }
+
+  warn(message: string): void {
+    this.options.listener.warning(message);
   }
 
   /** How something was declared. */
@@ -85,37 +115,72 @@ export class Session {
 
   /** Takes a CREATE, a DROP or a SET, and answers SHOW, DESCRIBE and EXPLAIN. */
   async declare(statement: Taken): Promise<readonly ResultTable[]> {
-    if (statement.kind.startsWith('create')) await this.claim();
+    const { kind, name = '' } = statement;
+    const creates = kind.startsWith('create');
+    if (creates || kind === 'drop' || kind === 'set' || kind === 'insert') await this.own();
+    // What had the name goes first, with its rows.
+    if (creates && this.dropped.has(name)) await this.apply();
     const before = this.declared.length;
     const answers = await this.planner.sql(statement.text, '<input>');
-    if (statement.kind === 'drop') {
-      if (this.declared.length === before) return [];
-      const running = this.script.statements.some(({ name, runs }) => runs && name === statement.name);
-      this.script.drop(statement.name ?? '');
-      this.dropped.add(statement.name ?? '');
+    if (kind === 'set') await this.checkZone();
+    const isSame = this.declared.length === before;
+    if (kind === 'drop') {
+      if (isSame) return [];
+      const running = this.script.statements.some((each) => each.runs && each.name === name);
+      this.script.drop(name);
+      if (running) this.dropped.add(name);
       this.isStale ||= running;
-    } else if (statement.kind.startsWith('create') || statement.kind === 'set' || statement.kind === 'insert') {
+    } else if ((creates && !isSame) || kind === 'set' || kind === 'insert') {
       this.script.add(statement);
-      this.isStale ||= statement.runs || (statement.kind === 'set' && this.job !== undefined);
+      this.isStale ||= statement.runs || (kind === 'set' && this.job !== undefined);
     }
     return answers.map(({ table }) => table);
   }
 
+  /** What is kept was computed in a time zone, and goes on in it. Throws UNSUPPORTED. */
+  private async checkZone(): Promise<void> {
+    const zone = await this.timeZone();
+    if (zone !== this.zone && this.script.statements.some(({ runs }) => runs)) {
+      await this.planner.sql(`SET timezone = '${this.zone}'`);
+      throw new StreamsqlError('UNSUPPORTED', `what runs was declared in the time zone ${this.zone}`, {
+        hint: 'SET timezone before the first view and table, or in a session on another database',
+      });
+    }
+    this.zone = zone;
+  }
+
+  private async timeZone(): Promise<string> {
+    const [answer] = await this.planner.sql('SHOW timezone');
+    return String(answer?.table.rows[0]?.[0]);
+  }
+
   /** Changes rows of a table: all of the statement or nothing of it. */
   async change(statement: Taken): Promise<void> {
+    await this.own();
     await this.apply();
     this.script.add(statement);
-    const job = this.job;
     try {
-      if (job?.isLive === true) await job.engine.sql(statement.text, '<input>');
-      // The input has ended: as a file that gains a statement, all of it runs again.
-      else if (job === undefined || job.state === 'finished') this.isStale = true;
-      else throw this.noRun();
+      await this.changeNow(statement);
     } catch (error) {
-      this.script.undo();
+      this.script.remove(statement);
       throw error;
     }
-    await this.apply();
+  }
+
+  private async changeNow(statement: Taken): Promise<void> {
+    const { job } = this;
+    if (job?.isLive === true) {
+      await job.engine.sql(statement.text, '<input>');
+      return;
+    }
+    if (job?.state === 'failed') throw this.noRun();
+    // The input has ended: as a file that gains a statement, all of it runs again.
+    await this.begin(true);
+    await this.job?.taken.catch(async (error: unknown) => {
+      this.script.remove(statement);
+      await this.begin();
+      throw error;
+    });
   }
 
   /** Whether what is written goes into a table, and not into a sink. */
@@ -125,18 +190,23 @@ export class Session {
 
   /** Brings the run up to date with what is declared. */
   async apply(): Promise<void> {
-    if (!this.isStale) return;
+    if (!this.isStale) return this.beginning.catch(() => undefined);
     this.isStale = false;
     await this.begin();
   }
 
-  private async begin(): Promise<void> {
+  /** One after another: two runs would have one database. `isTold`: whoever calls says what is wrong with what is declared. */
+  private begin(isTold = false): Promise<void> {
+    const before = this.beginning.catch(() => undefined);
+    return (this.beginning = before.then(() => this.beginNow(isTold)));
+  }
+
+  private async beginNow(isTold: boolean): Promise<void> {
     const { open, db, variables, listener } = this.options;
     const { cwd } = this.options.io;
     // What ran to its end runs again from the beginning.
     const fresh = this.job === undefined ? statusOf(this.state) === 'finished' : this.job.state === 'finished';
     await this.job?.stop();
-    const rebuild = [...this.dropped].filter((name) => this.script.statements.some((each) => each.name === name));
     this.dropped.clear();
     const engine = await open({
       ...(db !== undefined && { db }),
@@ -145,15 +215,15 @@ export class Session {
       variables,
       stem: 'session',
       ...(fresh && { fresh }),
-      ...(rebuild.length > 0 && { rebuild }),
     });
     this.control = new HandControl();
     if (this.pausedAll) this.control.pause();
     this.control.pause([...this.pausedSources]);
-    this.job = new Job(engine, this.control, listener);
-    await engine.sql(this.script.text, 'session');
-    this.job.start();
-    await Promise.race([this.job.started, sleep(START_PATIENCE_MS, undefined, { ref: false })]);
+    const isMuted = (): boolean => isTold && !job.hasTaken;
+    const job = new Job(engine, this.control, { ...listener, failed: (error) => isMuted() || listener.failed(error) });
+    this.job = job;
+    job.start(this.script.text);
+    await Promise.race([job.started, sleep(START_PATIENCE_MS, undefined, { ref: false })]);
   }
 
   /** How a SELECT is to be answered. */
@@ -164,20 +234,24 @@ export class Session {
   /** The first rows, as many as are asked for at least, of a SELECT over the results as they are after the last epoch. */
   async query(sql: string, atLeast: number, signal?: AbortSignal): Promise<ResultTable> {
     await this.apply();
-    const { db, io } = this.options;
-    const options = { cwd: io.cwd, ...(signal !== undefined && { signal }) };
-    if (this.job !== undefined) return headOf(this.job.engine.read(sql, options), atLeast);
-    if (db === undefined || !existsSync(db)) return headOf(this.planner.read(sql, options), atLeast);
-    return ask(namedDatabase(db, io), {
+    const { job, results, zone } = this;
+    const { io } = this.options;
+    const options = { cwd: io.cwd, timeZone: zone, ...(signal !== undefined && { signal }) };
+    if (job?.answers === true) return headOf(job.engine.read(sql, options), atLeast);
+    if (!existsSync(results)) return headOf(this.planner.read(sql, options), atLeast);
+    return ask(namedDatabase(results, io), {
       running: (engine) => headOf(engine.read(sql, options), atLeast),
-      atRest: (connection) => headOf(reading(connection, sql), atLeast),
+      atRest: async (connection) => {
+        await connection.run(setZone(zone));
+        return headOf(reading(connection, sql), atLeast);
+      },
     });
   }
 
   /** Whether another process runs on the database just now. */
   async isHeld(): Promise<boolean> {
     const { db } = this.options;
-    return this.job === undefined && db !== undefined && (await RunningEngine.at(db)) !== undefined;
+    return this.job?.answers !== true && db !== undefined && (await RunningEngine.at(db)) !== undefined;
   }
 
   /** What the database holds beside what is declared here. */
@@ -194,13 +268,20 @@ export class Session {
     return [...names].map(([name, columns]) => ({ name, kind: 'table', columns, sources: [] }));
   }
 
-  /** The results of a run of a file are that run's: a session changes only what a session made. Throws STATE or LOCKED. */
-  private async claim(): Promise<void> {
+  /**
+   * Before anything is changed: the results of a run of a file are that run's, and those of another session are that one's while it
+   * goes on. Throws STATE or LOCKED.
+   */
+  private async own(): Promise<void> {
     const { db } = this.options;
-    if (this.isOurs || db === undefined || this.script.statements.length > 0) return;
+    if (db === undefined) return;
+    this.script.check();
+    if (await this.isHeld())
+      throw new StreamsqlError('LOCKED', `a run holds ${db}: here it can only be asked`, {
+        hint: this.script.isKept ? 'it is that of another session, in which more can be declared' : ELSEWHERE,
+      });
+    if (this.isOurs || this.script.isKept) return;
     if (existsSync(db)) {
-      if (await this.isHeld())
-        throw new StreamsqlError('LOCKED', `a run holds ${db}: here it can only be asked`, { hint: ELSEWHERE });
       const { rows } = await this.query(`SELECT 1 FROM duckdb_schemas() WHERE schema_name = '_streamsql' LIMIT 1`, 1);
       if (rows.length > 0)
         throw new StreamsqlError('STATE', `${db} holds the results of a run of a file: here it can only be asked`, { hint: ELSEWHERE }); // prettier-ignore
@@ -233,14 +314,13 @@ export class Session {
 
   async resume(name: string | undefined): Promise<readonly string[]> {
     const sources = this.sourcesOf(name);
-    if (name === undefined) {
-      this.pausedAll = false;
-      this.pausedSources.clear();
-      this.control.resume();
-    } else {
-      for (const source of sources) this.pausedSources.delete(source);
-      this.control.resume(sources);
-    }
+    // All others stand still as before.
+    if (name !== undefined && this.pausedAll) for (const source of this.sourcesOf(undefined)) this.pausedSources.add(source); // prettier-ignore
+    if (name === undefined) this.pausedSources.clear();
+    for (const source of sources) this.pausedSources.delete(source);
+    this.pausedAll = false;
+    this.control.resume();
+    this.control.pause([...this.pausedSources]);
     if (this.job?.state === 'failed') await this.begin();
     return sources;
   }
@@ -275,6 +355,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
+    await this.beginning.catch(() => undefined);
     await this.job?.stop();
     await this.planner.close();
     if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
@@ -299,17 +380,21 @@ async function headOf(parts: AsyncIterable<ReadPart>, atLeast: number): Promise<
   return { columns, rows };
 }
 
+const setZone = (zone: string): Sql => sql`SET TimeZone = ${zone}`;
+
 /** Where a session on a database keeps what it has declared. */
 export const sessionFile = (db: string): string => `${db.replace(/\.[^./\\]*$/, '')}.session.sql`;
 
 /** What a SELECT reads, itself or through others, and the settings; no sinks. */
 function neededFor(select: string, statements: readonly Taken[]): readonly Taken[] {
   const needed = new Set<Taken>();
+  const tables = new Set(statements.filter(({ kind }) => kind === 'create-table').map(({ name }) => name));
   let text = select;
   for (const statement of statements.toReversed()) {
     const { kind, name } = statement;
     const isNamed = name !== undefined && mentions(text, name);
     if (kind === 'create-sink' || !(kind === 'set' || isNamed)) continue;
+    if (kind === 'insert' && !tables.has(name)) continue;
     needed.add(statement);
     text += `\n${statement.text}`;
   }

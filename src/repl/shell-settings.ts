@@ -1,4 +1,7 @@
-import { FORMATS, type Format } from '../cli/format.ts';
+import type { ResultTable } from '../base/run.ts';
+import { FORMATS, formatTable, type Format } from '../cli/format.ts';
+import { gridTable } from '../cli/grid.ts';
+import type { Output } from '../cli/io.ts';
 
 export const MODES = [...FORMATS, 'changelog'] as const;
 export type Mode = (typeof MODES)[number];
@@ -16,3 +19,10 @@ export const defaultSettings = (): ShellSettings => ({ mode: 'table', maxRows: 4
 
 /** How rows of a result are printed: a changelog is only of rows that keep coming. */
 export const formatOf = ({ mode }: ShellSettings): Format => (mode === 'changelog' ? 'table' : mode);
+
+/** All rows of a result. On a terminal wide columns of text are cut, and nothing in them steers it. */
+export function resultText(table: ResultTable, settings: ShellSettings, output: Output): string {
+  const format = formatOf(settings);
+  if (format === 'table') return gridTable(table, output.isTTY ? { maxWidth: output.columns } : {});
+  return formatTable(table, format, output);
+}

@@ -1,9 +1,8 @@
 import { readFileSync, writeFileSync, appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { StreamsqlError } from '../base/errors.ts';
-import type { OperatorDelta, ResultTable } from '../base/run.ts';
+import { StreamsqlError, type SourceText } from '../base/errors.ts';
+import type { Declared, OperatorDelta, ResultTable } from '../base/run.ts';
 import { pointing } from '../cli/failure.ts';
-import { formatTable } from '../cli/format.ts';
 import type { Io, Output } from '../cli/io.ts';
 import { counted } from '../cli/units.ts';
 import { findCommand } from './commands.ts';
@@ -11,8 +10,8 @@ import { headText, showSelect, watchHeld, watchView, type Showing } from './cont
 import { jobsTable } from './jobs-table.ts';
 import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
-import { defaultSettings, formatOf, type ShellSettings } from './shell-settings.ts';
-import { isBlank, splitStatements } from './split.ts';
+import { defaultSettings, resultText, type ShellSettings } from './shell-settings.ts';
+import { endOfStatement, skipBlank } from './split.ts';
 
 export interface ShellOptions {
   readonly io: Pick<Io, 'cwd' | 'env' | 'now' | 'command'>;
@@ -32,6 +31,8 @@ export class Shell {
   left = false;
   private readonly options: ShellOptions;
   private foreground: AbortController | undefined;
+  /** Files that are being read. */
+  private readonly reading = new Set<string>();
 
   constructor(session: Session, options: ShellOptions) {
     this.session = session;
@@ -54,27 +55,39 @@ export class Shell {
 
   /** A statement without its semicolon. Throws with the text that the error points into. */
   async statement(text: string): Promise<void> {
-    await pointing({ name: '<input>', text: text.trim() }, () => this.timed(() => this.execute(text.trim())));
+    await this.part({ name: '<input>', text }, 0, text.length);
   }
 
   /** All of a text: statements and lines of commands. Stops at the first error. */
-  async script(text: string): Promise<void> {
-    let buffer = '';
-    for (const line of text.split('\n')) {
-      if (this.left) return;
-      if (isBlank(buffer) && /^\s*[.\\]\w/.test(line)) {
-        buffer = '';
+  async script(text: string, name = '<input>'): Promise<void> {
+    for (let at = skipBlank(text, 0); at < text.length && !this.left; at = skipBlank(text, at)) {
+      if (/^[.\\][a-z?]/i.test(text.slice(at, at + 2))) {
+        const line = /[^\n]*/.exec(text.slice(at))?.[0] ?? '';
         await this.command(line);
+        at += line.length;
         continue;
       }
-      buffer += `${line}\n`;
-      const { whole, rest } = splitStatements(buffer);
-      for (const statement of whole) await this.statement(statement);
-      buffer = rest;
+      // The last statement of a file needs no semicolon.
+      const end = endOfStatement(text, at) ?? text.length;
+      await this.part({ name, text }, at, end);
+      at = end + 1;
     }
-    // The last statement of a file needs no semicolon.
-    const { whole } = splitStatements(`${buffer}\n;`);
-    for (const statement of whole) await this.statement(statement);
+  }
+
+  /** The statement that stands there in a text: what is wrong with it is said with its place in the text. */
+  private async part(source: SourceText, from: number, to: number): Promise<void> {
+    const start = skipBlank(source.text, from);
+    const text = source.text.slice(start, Math.max(start, to)).trimEnd();
+    if (text === '') return;
+    await pointing(source, async () => {
+      try {
+        await this.timed(() => this.execute(text));
+      } catch (error) {
+        if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
+        const span = { start: error.span.start + start, end: error.span.end + start };
+        throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+      }
+    });
   }
 
   private async execute(text: string): Promise<void> {
@@ -82,10 +95,10 @@ export class Shell {
       /^(PAUSE|RESUME)(?:\s+(?:JOB|SOURCE|VIEW|SINK|TABLE|MATERIALIZED\s+VIEW))?(?:\s+("(?:[^"]|"")+"|[\w$]+))?$/i.exec(
         text,
       );
-    if (pausing !== null) return this.pause(pausing[1]?.toUpperCase() === 'PAUSE', unquoted(pausing[2]));
+    if (pausing !== null) return this.pause(pausing[1]?.toUpperCase() === 'PAUSE', pausing[2] === undefined ? undefined : unquoted(pausing[2]));
     if (/^SHOW\s+JOBS$/i.test(text)) return this.print(await jobsTable(this.session));
     if (ASKED.test(text)) return this.snapshot(text);
-    const [taken] = takenOf(text);
+    const [taken] = takenOf(text, this.session.variables);
     if (taken === undefined) return;
     switch (taken.kind) {
       case 'select':
@@ -117,7 +130,10 @@ export class Shell {
     const made = this.session.declared.find(({ name }) => !before.includes(name));
     if (made !== undefined)
       this.said(`${made.kind} ${made.name}${taken.runs && this.session.running?.isLive === true ? ': it runs' : ''}`);
-    if (taken.kind === 'drop') this.said(`dropped ${taken.name}`);
+    if (made !== undefined && this.session.running?.state === 'failed')
+      this.said(`nothing runs for now: RESUME starts all of it again, and DROP ${made.name} takes it away again`);
+    const isGone = taken.kind === 'drop' && this.session.declared.length < before.length;
+    if (isGone) this.said(`dropped ${taken.name}`);
   }
 
   private async describe(taken: Taken): Promise<void> {
@@ -150,7 +166,10 @@ export class Shell {
     const rows = isCut ? this.settings.maxRows + 1 : Infinity;
     await this.interruptible(async (signal) => {
       try {
-        this.print(await this.session.query(sql, rows, signal), isCut);
+        const table = await this.session.query(sql, rows, signal);
+        if (signal.aborted) return this.said('interrupted');
+        this.print(table, isCut);
+        if (this.session.running?.state === 'failed') this.said('as the run left it that has failed: RESUME starts it again');
       } catch (error) {
         if (signal.aborted) return this.said('interrupted');
         if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
@@ -161,7 +180,8 @@ export class Shell {
   }
 
   /** `.watch NAME`: rows of a source as they come, or a view as it changes. */
-  async watch(name: string): Promise<void> {
+  async watch(given: string): Promise<void> {
+    const name = unquoted(given);
     const found = this.session.declared.find((each) => each.name.toLowerCase() === name.toLowerCase());
     if (found === undefined) return this.watchOther(name);
     if (found.kind === 'sink')
@@ -170,14 +190,15 @@ export class Shell {
       return this.select(`SELECT * FROM "${found.name.replaceAll('"', '""')}"`);
     await this.session.apply();
     const job = this.session.running;
-    if (job === undefined) throw new StreamsqlError('USAGE', 'nothing runs');
+    if (job?.answers !== true) return this.watchOther(name, [found]);
     await this.shown((showing) => watchView(job, found.name, showing));
   }
 
-  /** What is in the database and was not declared here: it changes where another process runs on it. */
-  private async watchOther(name: string): Promise<void> {
+  /** What is in the database and was not declared here, or is kept by another: it changes where another process runs on it. */
+  private async watchOther(name: string, known: readonly Declared[] = []): Promise<void> {
     const { session } = this;
-    const other = (await session.found()).find((each) => each.name.toLowerCase() === name.toLowerCase());
+    const all = [...known, ...(await session.found())];
+    const other = all.find((each) => each.name.toLowerCase() === name.toLowerCase());
     if (other === undefined)
       throw new StreamsqlError('CATALOG', `there is no ${name}`, { hint: '.tables lists what there is' });
     if (!(await session.isHeld())) return this.snapshot(`SELECT * FROM "${other.name.replaceAll('"', '""')}"`);
@@ -208,8 +229,7 @@ export class Shell {
   private deltaText({ operator, title, rows, table }: OperatorDelta): string {
     const head = `${operator}: ${title}: ${counted(rows, 'row')}\n`;
     if (rows === 0) return head;
-    const shown = formatTable(table, formatOf(this.settings), { isTTY: false, columns: this.options.out.columns });
-    return `${head}${shown}`;
+    return `${head}${resultText(table, this.settings, this.sink)}`;
   }
 
   private async pause(isPause: boolean, name: string | undefined): Promise<void> {
@@ -231,10 +251,20 @@ export class Shell {
     if (job === undefined) return;
     await this.interruptible(async (signal) => {
       await new Promise<void>((done) => {
+        const goals = new Map<string, number>();
+        const isPaused = (source: string): boolean => this.session.isPaused(source);
+        const said = new Set<string>();
         const check = (): void => {
-          if (job.caughtUp || signal.aborted) done();
+          for (const { name, notice } of job.progress?.sources ?? []) {
+            if (notice === undefined || said.has(name)) continue;
+            said.add(name);
+            this.session.warn(`source ${name}: ${notice}`);
+          }
+          if (!signal.aborted && !job.caughtUp(goals, isPaused)) return;
+          stop();
+          done();
         };
-        job.onChange(check);
+        const stop = job.onChange(check);
         signal.addEventListener('abort', check, { once: true });
         check();
       });
@@ -265,12 +295,8 @@ export class Shell {
   }
 
   print(table: ResultTable, isCut = false): void {
-    const { settings } = this;
-    this.write(
-      isCut
-        ? headText(table, settings, this.sink)
-        : formatTable(table, formatOf(settings), { isTTY: false, columns: 80 }),
-    );
+    const { settings, sink } = this;
+    this.write(isCut ? headText(table, settings, sink) : resultText(table, settings, sink));
   }
 
   /** Results: into the file of `.output`, where one is set. */
@@ -286,30 +312,52 @@ export class Shell {
   private get sink(): Output {
     const { output } = this.settings;
     if (output === undefined) return this.options.out;
-    return { write: (text) => appendFileSync(output, text), isTTY: false, columns: 80 };
+    return {
+      write: (text) => written(output, () => appendFileSync(output, text)),
+      isTTY: false,
+      columns: 80,
+    };
   }
 
   /** `.output FILE`: a new file. */
   outputInto(file: string | undefined): void {
     const path = file === undefined ? undefined : resolve(this.options.io.cwd, file);
-    if (path !== undefined) writeFileSync(path, '');
+    if (path !== undefined) written(path, () => writeFileSync(path, ''));
     this.settings.output = path;
   }
 
   async readFile(file: string): Promise<void> {
+    const path = resolve(this.options.io.cwd, file);
     let text: string;
     try {
-      text = readFileSync(resolve(this.options.io.cwd, file), 'utf8').replace(/^\ufeff/, '');
+      text = readFileSync(path, 'utf8').replace(/^\ufeff/, '');
     } catch (error) {
       throw new StreamsqlError('FILE_MISSING', `${file} cannot be read`, { cause: error });
     }
-    await this.script(text);
+    if (this.reading.has(path)) throw new StreamsqlError('USAGE', `${file} reads itself`);
+    this.reading.add(path);
+    try {
+      await this.script(text, file);
+    } finally {
+      this.reading.delete(path);
+    }
   }
 
   saveAs(file: string): void {
-    writeFileSync(resolve(this.options.io.cwd, file), this.session.script.text);
+    const path = resolve(this.options.io.cwd, file);
+    written(path, () => writeFileSync(path, this.session.script.text));
   }
 }
 
-const unquoted = (name: string | undefined): string | undefined =>
-  name?.startsWith('"') === true ? name.slice(1, -1).replaceAll('""', '"') : name;
+function written(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StreamsqlError('USAGE', `${path} cannot be written: ${why}`, { cause: error });
+  }
+}
+
+/** A name, as it is or in quotes. */
+export const unquoted = (name: string): string =>
+  /^"(?:[^"]|"")+"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;

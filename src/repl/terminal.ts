@@ -9,7 +9,7 @@ import { isBlank, splitStatements } from './split.ts';
 
 export interface TerminalOptions {
   readonly input: Readable;
-  readonly output: Writable & { readonly columns?: number };
+  readonly output: Writable & { readonly columns?: number; readonly rows?: number };
   readonly env: Io['env'];
   readonly known: () => Known;
   /** Shows an error as text. */
@@ -17,6 +17,8 @@ export interface TerminalOptions {
 }
 
 const PROMPT = 'streamsql> ';
+
+type Done = (error: Error | null, result: undefined) => void;
 
 /** The terminal of a session, on node:repl: lines with history and completion become statements and commands. */
 export class Terminal implements Output {
@@ -39,6 +41,11 @@ export class Terminal implements Output {
     return columns !== undefined && columns > 0 ? columns : 80;
   }
 
+  get rows(): number | undefined {
+    const { rows } = this.options.output;
+    return rows !== undefined && rows > 0 ? rows : undefined;
+  }
+
   /** Above the prompt, if there is one just now. */
   write(text: string): void {
     const { output } = this.options;
@@ -53,7 +60,7 @@ export class Terminal implements Output {
     const { input, output, env } = this.options;
     const server = start({
       prompt: PROMPT, input, output, terminal: true, useGlobal: false, ignoreUndefined: true, preview: false,
-      eval: (text: string, _context: unknown, _file: string, done: (error: Error | null, result: undefined) => void) => this.lines(shell, text, done),
+      eval: (text: string, _context: unknown, _file: string, done: Done) => this.lines(shell, text, done),
       completer: (line: string) => complete(line, this.buffered, this.options.known()),
     }); // prettier-ignore
     this.server = server;
@@ -82,10 +89,15 @@ export class Terminal implements Output {
     Object.defineProperty(server, 'commands', { value: commands });
   }
 
-  private lines(shell: Shell, text: string, done: (error: Error | null, result: undefined) => void): void {
+  private lines(shell: Shell, text: string, done: Done): void {
     if (this.buffered === '' && text.trim().startsWith('\\')) {
       this.server?.clearBufferedCommand();
       return this.enqueue(shell, () => shell.command(text.trim()));
+    }
+    // What was pasted may have many lines: those that end nothing are not looked at.
+    if (this.buffered !== '' && !/;|\*\//.test(text.slice(this.buffered.length))) {
+      this.buffered = text;
+      return goesOn(done);
     }
     const { whole, rest } = splitStatements(text);
     const fresh = whole.slice(this.taken);
@@ -95,7 +107,7 @@ export class Terminal implements Output {
     // Before the callback: lines that were pasted come at once, and must find what they belong to.
     if (isWhole) this.server?.clearBufferedCommand();
     for (const statement of fresh) this.enqueue(shell, () => shell.statement(statement));
-    if (!isWhole) done(new Recoverable(new Error('the statement goes on to its semicolon')), undefined);
+    if (!isWhole) goesOn(done);
     else if (fresh.length === 0) this.server?.displayPrompt();
   }
 
@@ -129,3 +141,5 @@ export class Terminal implements Output {
     return new Promise((resolve) => server.setupHistory(path, () => resolve()));
   }
 }
+
+const goesOn = (done: Done): void => done(new Recoverable(new Error('the statement goes on to its semicolon')), undefined);

@@ -1,19 +1,16 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
-import type { ScratchPool } from '../../src/base/connector.ts';
+import { describe } from 'vitest';
 import { checkOptions } from '../../src/base/options.ts';
 import { raw } from '../../src/base/sql.ts';
 import { fileSource, planFile } from '../../src/connectors/file/file.ts';
 import { generatorSource } from '../../src/connectors/generator/generator-source.ts';
 import { nexmarkSource } from '../../src/connectors/nexmark/nexmark-source.ts';
-import { Duck, type DuckConnection } from '../../src/exec/duck.ts';
-import { openScratch } from '../../src/exec/scratch.ts';
 import { contextOf } from '../support/resume-suite.ts';
 import { planSource } from '../support/sequence-bench.ts';
 import { itConforms, type Specimen } from './source-suite.ts';
+import { connection, folder, scratch, useReaderBench } from '../support/reader-bench.ts';
 
 const SPAN = { start: 0, end: 0 };
 const COLUMNS = [
@@ -22,24 +19,7 @@ const COLUMNS = [
 ];
 const LONGEST = 3000;
 
-let folder: string;
-let duck: Duck;
-let connection: DuckConnection;
-let scratch: ScratchPool;
-beforeAll(async () => {
-  duck = await Duck.open(':memory:', { threads: '2' });
-  connection = await duck.connect();
-  scratch = openScratch();
-});
-afterAll(() => {
-  scratch.close();
-  connection.close();
-  duck.close();
-});
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'conformance-'));
-  return () => rmSync(folder, { recursive: true });
-});
+useReaderBench('conformance');
 
 const put = (name: string, content: string | Buffer): void => writeFileSync(join(folder, name), content);
 const add = (name: string, content: string): void => appendFileSync(join(folder, name), content);

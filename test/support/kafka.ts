@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel, type Admin, type Producer, type ProducerConfig } from 'kafkajs';
+import './quiet-kafkajs.ts';
 import { brokerObstacle, startBroker as startIn, stopBroker, type BrokerSettings } from '../../scripts/kafka-broker.ts';
 
 const obstacle = brokerObstacle();

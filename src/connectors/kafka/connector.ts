@@ -152,7 +152,9 @@ function readTopics(declaration: SourceDeclaration): TopicSelection {
 }
 
 function readPattern(declaration: SourceDeclaration, text: string): RegExp {
+  if (text === '') throw refuse(declaration, 'topic_pattern takes a regular expression, not an empty text');
   try {
+    new RegExp(text); // by itself: 'a)|(b' would be one between the parentheses
     return new RegExp(`^(?:${text})$`);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -4,6 +4,8 @@ import type { PartitionLog } from './partition-log.ts';
 import type { Layout } from './record-batch.ts';
 import { TEXT_GROWTH, writeBlob, writeText } from './value.ts';
 
+/** So few bytes are copied sooner one by one. */
+const SHORT = 32;
 const [OPEN, QUOTE, LF] = [0x7b, 0x22, 10];
 /** A value that is not as most are: put together piece by piece. */
 const PIECES: KeyedLayout = { format: 'keyed', key: { kind: 'unread' } };
@@ -35,7 +37,8 @@ export function addFronted(
   const body = at + length;
   const lineEnd = body + valueLength - 1;
   const target = segment.bytes;
-  for (let i = 0; i < length; i++) target[at + i] = buffer[i] ?? 0;
+  if (length > SHORT) buffer.copy(target, at, 0, length);
+  else for (let i = 0; i < length; i++) target[at + i] = buffer[i]!;
   bytes.copy(target, body, valueAt + 1, valueAt + valueLength);
   target[lineEnd] = LF;
   if (target.indexOf(LF, body) === lineEnd) segment.push(offset, lineEnd + 1);

@@ -26,6 +26,8 @@ const [COMMA, ZERO, MINUS, QUOTE, BACKSLASH, COLON, OPEN, CLOSE] = [0x2c, 0x30, 
 
 const INITIAL_BYTES = 256;
 const NULL = Buffer.from('null');
+/** So many headers, by four numbers each, are compared one with another. */
+const FEW = 64;
 
 /**
  * The metadata that lines begin with: `{"$t":1764000000000,"$k":"a",`, and then the record's own members. It is part of the
@@ -36,8 +38,12 @@ export class LineFront {
   buffer = Buffer.alloc(INITIAL_BYTES);
   length = 0;
   private readonly has: Readonly<Record<keyof typeof MEMBER, boolean>>;
+  private readonly hasKey: boolean;
+  private readonly hasHeaders: boolean;
   /** Beyond the time. */
   private readonly varies: boolean;
+  /** What follows the time of a record that has neither a key nor headers: most have none. */
+  private readonly bare: Buffer;
   /** Where the digits of the time begin. */
   private readonly digitsAt: number;
   private baseTime = 0;
@@ -47,8 +53,11 @@ export class LineFront {
   private time: number | undefined;
   private isAppendTime = false;
   private stampEnd = 0;
+  /** Whether `bare` stands there. */
+  private endsBare = false;
   /** Of the record's headers: where each name begins, its length, where its value begins, its length. */
-  private readonly headers: number[] = [];
+  private headers = new Int32Array(FEW);
+  private headersEnd = 0;
 
   private constructor(members: ReadonlySet<string>) {
     const has = {
@@ -60,7 +69,15 @@ export class LineFront {
       headerBytes: members.has(MEMBER.headerBytes),
     };
     this.has = has;
-    this.varies = has.key || has.keyBytes || has.headers || has.headerBytes;
+    this.hasKey = has.key || has.keyBytes;
+    this.hasHeaders = has.headers || has.headerBytes;
+    this.varies = this.hasKey || this.hasHeaders;
+    this.bare = Buffer.from(
+      (has.key ? `"${MEMBER.key}":null,` : '') +
+        (has.keyBytes ? `"${MEMBER.keyBytes}":null,` : '') +
+        (has.headers ? `"${MEMBER.headers}":{},` : '') +
+        (has.headerBytes ? `"${MEMBER.headerBytes}":{},` : ''),
+    );
     this.digitsAt = this.buffer.write(has.timestamp ? `{"${MEMBER.timestamp}":` : '{');
   }
 
@@ -88,8 +105,13 @@ export class LineFront {
       if (!(Math.abs(time) < LAST_TIME)) return 'its timestamp is out of range';
       this.stamp(time, isAppendTime);
     }
-    this.length = this.stampEnd;
-    return this.varies ? this.rest(bytes, parts) : undefined;
+    if (!this.varies) this.length = this.stampEnd;
+    else if (!this.isBare(bytes, parts)) return this.rest(bytes, parts);
+    else {
+      if (!this.endsBare) this.endBare();
+      this.length = this.stampEnd + this.bare.length;
+    }
+    return undefined;
   }
 
   private stamp(time: number, isAppendTime: boolean): void {
@@ -104,59 +126,77 @@ export class LineFront {
       const type = time === NO_TIME ? none : isAppendTime ? append : create;
       at += buffer.write(`"${MEMBER.timestampType}":${type},`, at);
     }
-    [this.time, this.isAppendTime, this.stampEnd] = [time, isAppendTime, at];
+    [this.time, this.isAppendTime, this.stampEnd, this.endsBare] = [time, isAppendTime, at, false];
+  }
+
+  /** Has neither a key nor headers, of what is declared. */
+  private isBare(bytes: Buffer, { keyLength, valueAt, valueLength }: RecordParts): boolean {
+    return (!this.hasKey || keyLength < 0) && (!this.hasHeaders || bytes[valueAt + Math.max(0, valueLength)] === 0);
+  }
+
+  private endBare(): void {
+    this.length = this.stampEnd;
+    this.add(this.bare);
+    this.endsBare = true;
   }
 
   private rest(bytes: Buffer, parts: RecordParts): string | undefined {
     const { has } = this;
     const { keyAt, keyLength } = parts;
+    this.length = this.stampEnd;
+    this.endsBare = false;
     if (has.key) {
       this.add(KEY);
-      if (!this.addText(bytes, keyAt, keyLength)) return 'the key is not valid UTF-8';
-      this.addByte(COMMA);
+      if (!this.addText(bytes, keyAt, keyLength, COMMA)) return 'the key is not valid UTF-8';
     }
     if (has.keyBytes) {
       this.add(KEY_BYTES);
       this.addBase64(bytes, keyAt, keyLength);
-      this.addByte(COMMA);
     }
-    const { headers: asText, headerBytes: asBytes } = has;
-    if (!asText && !asBytes) return undefined;
+    if (!this.hasHeaders) return undefined;
     this.findHeaders(bytes, parts);
-    return (asText ? this.addHeaders(bytes, true) : undefined) ?? (asBytes ? this.addHeaders(bytes, false) : undefined);
+    const problem = has.headers ? this.addHeaders(bytes, HEADERS, true) : undefined;
+    return problem ?? (has.headerBytes ? this.addHeaders(bytes, HEADER_BYTES, false) : undefined);
   }
 
   private findHeaders(bytes: Buffer, { valueAt, valueLength, end }: RecordParts): void {
-    const { headers } = this;
-    headers.length = 0;
+    let { headers } = this;
     let at = valueAt + Math.max(0, valueLength);
     let left = readVarint(bytes, at);
     at = skipVarint(bytes, at);
+    let n = 0;
     for (; left > 0 && at < end; left--) {
+      if (n + 4 > headers.length) {
+        headers = new Int32Array(4 * n);
+        headers.set(this.headers);
+        this.headers = headers;
+      }
       for (let part = 0; part < 2; part++) {
         const length = readVarint(bytes, at);
         at = skipVarint(bytes, at);
-        headers.push(at, length < 0 ? -1 : Math.min(length, Math.max(0, end - at)));
+        headers[n++] = at;
+        headers[n++] = length < 0 ? -1 : Math.min(length, Math.max(0, end - at));
         at += Math.max(0, length);
       }
     }
+    this.headersEnd = n;
   }
 
-  private addHeaders(bytes: Buffer, asText: boolean): string | undefined {
-    const { headers } = this;
-    this.add(asText ? HEADERS : HEADER_BYTES);
+  private addHeaders(bytes: Buffer, member: Buffer, asText: boolean): string | undefined {
+    const { headers, headersEnd } = this;
+    const last = headersEnd > FEW ? this.lastByName(bytes) : undefined;
+    this.add(member);
     this.addByte(OPEN);
-    let isFirst = true;
-    for (let i = 0; i < headers.length; i += 4) {
+    const from = this.length;
+    for (let i = 0; i < headersEnd; i += 4) {
       const [nameAt = 0, nameLength = -1, at = 0, length = -1] = [headers[i], headers[i + 1], headers[i + 2], headers[i + 3]]; // prettier-ignore
-      if (this.isNamedAgain(bytes, i)) continue;
-      if (!isFirst) this.addByte(COMMA);
-      isFirst = false;
-      if (nameLength < 0 || !this.addText(bytes, nameAt, nameLength)) return 'the name of a header is not valid UTF-8';
-      this.addByte(COLON);
+      if (last === undefined ? this.isNamedAgain(bytes, i) : last.get(nameOf(bytes, nameAt, nameLength)) !== i)
+        continue;
+      if (nameLength < 0 || !this.addText(bytes, nameAt, nameLength, COLON)) return 'the name of a header is not valid UTF-8'; // prettier-ignore
       if (!asText) this.addBase64(bytes, at, length);
-      else if (!this.addText(bytes, at, length)) return 'a header is not valid UTF-8';
+      else if (!this.addText(bytes, at, length, COMMA)) return 'a header is not valid UTF-8';
     }
+    if (this.length > from) this.length--;
     this.addByte(CLOSE);
     this.addByte(COMMA);
     return undefined;
@@ -164,9 +204,9 @@ export class LineFront {
 
   /** The last of a name counts. */
   private isNamedAgain(bytes: Buffer, header: number): boolean {
-    const { headers } = this;
+    const { headers, headersEnd } = this;
     const [at = 0, length = 0] = [headers[header], headers[header + 1]];
-    for (let i = header + 4; i < headers.length; i += 4) {
+    for (let i = header + 4; i < headersEnd; i += 4) {
       if (headers[i + 1] !== length) continue;
       const other = headers[i] ?? 0;
       let same = 0;
@@ -176,38 +216,56 @@ export class LineFront {
     return false;
   }
 
-  /** A text as JSON, null where its length is below 0; false where the bytes are no UTF-8. */
-  private addText(bytes: Buffer, start: number, length: number): boolean {
-    if (length < 0) return this.add(NULL);
-    this.reserve(length + 2);
+  /** The same for many, which are not to be compared with each other. */
+  private lastByName(bytes: Buffer): ReadonlyMap<string, number> {
+    const { headers, headersEnd } = this;
+    const last = new Map<string, number>();
+    for (let i = 0; i < headersEnd; i += 4) last.set(nameOf(bytes, headers[i] ?? 0, headers[i + 1] ?? -1), i);
+    return last;
+  }
+
+  /** A text as JSON, null where its length is below 0, and a byte after it; false where the bytes are no UTF-8. */
+  private addText(bytes: Buffer, start: number, length: number, after: number): boolean {
+    if (length < 0) {
+      this.add(NULL);
+      this.addByte(after);
+      return true;
+    }
+    this.reserve(length + 3);
     const { buffer } = this;
     const end = start + length;
     let at = this.length;
     buffer[at++] = QUOTE;
     for (let i = start; i < end; i++) {
-      const byte = bytes[i] ?? 0;
-      if (byte < 0x20 || byte >= 0x80 || byte === QUOTE || byte === BACKSLASH) return this.addOdd(bytes.subarray(start, end)); // prettier-ignore
+      const byte = bytes[i]!;
+      if (byte < 0x20 || byte >= 0x80 || byte === QUOTE || byte === BACKSLASH) return this.addOdd(bytes.subarray(start, end), after); // prettier-ignore
       buffer[at++] = byte;
     }
     buffer[at++] = QUOTE;
+    buffer[at++] = after;
     this.length = at;
     return true;
   }
 
-  private addOdd(text: Buffer): boolean {
-    return isUtf8(text) && this.add(Buffer.from(JSON.stringify(text.toString())));
+  private addOdd(text: Buffer, after: number): boolean {
+    if (!isUtf8(text)) return false;
+    this.add(Buffer.from(JSON.stringify(text.toString())));
+    this.addByte(after);
+    return true;
   }
 
+  /** With a comma after it. */
   private addBase64(bytes: Buffer, start: number, length: number): void {
     if (length < 0) this.add(NULL);
     else this.add(Buffer.from(`"${bytes.subarray(start, start + length).toString('base64')}"`));
+    this.addByte(COMMA);
   }
 
-  private add(bytes: Buffer): true {
+  private add(bytes: Buffer): void {
     this.reserve(bytes.length);
-    for (let i = 0; i < bytes.length; i++) this.buffer[this.length + i] = bytes[i] ?? 0;
-    this.length += bytes.length;
-    return true;
+    const { buffer, length } = this;
+    for (let i = 0; i < bytes.length; i++) buffer[length + i] = bytes[i]!;
+    this.length = length + bytes.length;
   }
 
   private addByte(byte: number): void {
@@ -222,6 +280,10 @@ export class LineFront {
     this.buffer = grown;
   }
 }
+
+/** No two names are one, nor is null any of them. */
+const nameOf = (bytes: Buffer, at: number, length: number): string =>
+  length < 0 ? '€' : bytes.toString('latin1', at, at + length);
 
 const memberNamed = (name: string): Buffer => Buffer.from(`"${name}":`);
 const KEY = memberNamed(MEMBER.key);

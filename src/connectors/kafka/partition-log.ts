@@ -31,6 +31,8 @@ export class PartitionLog implements PartitionState {
   /** Its number in its topic. */
   readonly partition: number;
   readonly name: string;
+  /** It may turn up with records that the same poll takes. */
+  readonly initial: number;
   readonly aborted = new AbortedTransactions();
   /** Where a bounded read ends; undefined where it does not. */
   readonly stop: number | undefined;
@@ -76,7 +78,7 @@ export class PartitionLog implements PartitionState {
     this.topicId = topicId;
     this.partition = partition;
     this.name = nameOf(this);
-    this.fetchOffset = this.parsedTo = this.position = start;
+    this.initial = this.fetchOffset = this.parsedTo = this.position = start;
     this.stop = stop;
     this.pool = pool;
   }

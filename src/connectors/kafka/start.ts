@@ -15,9 +15,12 @@ export function parseStart(text: string): Start['at'] | undefined {
   const word = text.trim().toLowerCase();
   if (word === 'earliest' || word === 'latest') return word;
   const match = /^(\d{4}-\d\d-\d\d)(?:[t ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?\s*(z|[+-]\d\d:\d\d)?$/.exec(word);
-  const [, day, time = '00:00', zone = 'z'] = match ?? [];
+  const [, day = '', time = '00:00', zone = 'z'] = match ?? [];
   const timestamp = Date.parse(`${day}T${time}${zone.toUpperCase()}`);
-  return Number.isNaN(timestamp) ? undefined : { timestamp };
+  // The 30th of February would be the 2nd of March.
+  if (Number.isNaN(timestamp) || new Date(`${day}T00:00Z`).toISOString().slice(0, 10) !== day) return undefined;
+  // Kafka has no times before 1970, and its offsets are asked for by negative numbers.
+  return { timestamp: Math.max(0, timestamp) };
 }
 
 /** `'0:100,1:200'`, or with several topics `'orders-0:100'`; undefined where it is not that. `only`: the one topic there is. */

@@ -55,6 +55,7 @@ export class Subscription implements FetchHost {
   private readonly fetchers = new Map<number, Fetcher>();
   private readonly failures = new Map<number, number>();
   private refreshing: Promise<void> | undefined;
+  private looksAgain = false;
 
   constructor(settings: SubscriptionSettings, context: SubscriptionContext) {
     this.layout = settings.layout;
@@ -91,7 +92,7 @@ export class Subscription implements FetchHost {
   /** Fetches what was added, and looks for what is not there yet. */
   begin(topics: readonly Topic[]): void {
     this.route(topics);
-    if (this.awaitTopics(topics)) void this.pause(LONGEST_PAUSE_MS).then(() => this.refresh());
+    if (this.awaitTopics(topics)) this.lookAgain();
   }
 
   /** Hands each partition to the fetcher of the node that leads it. */
@@ -119,6 +120,16 @@ export class Subscription implements FetchHost {
   refresh(): Promise<void> {
     if (this.context.signal.aborted) return Promise.resolve();
     return (this.refreshing ??= this.ask().finally(() => (this.refreshing = undefined)));
+  }
+
+  /** In a while; once, however often that is asked for meanwhile. */
+  private lookAgain(): void {
+    if (this.looksAgain) return;
+    this.looksAgain = true;
+    void this.pause(LONGEST_PAUSE_MS).then(() => {
+      this.looksAgain = false;
+      return this.refresh();
+    });
   }
 
   async close(): Promise<void> {
@@ -177,8 +188,7 @@ export class Subscription implements FetchHost {
       const leaderless = this.logs.find((log) => cluster.addressOf(log.leader) === undefined);
       if (leaderless === undefined) notices.clear(CLUSTER);
       else notices.set(CLUSTER, `waiting for a leader of ${leaderless.name}`);
-      if (this.awaitTopics(topics) || leaderless !== undefined)
-        void this.pause(LONGEST_PAUSE_MS).then(() => this.refresh());
+      if (this.awaitTopics(topics) || leaderless !== undefined) this.lookAgain();
     } catch (error) {
       if (!signal.aborted) this.fail(error);
     }
@@ -206,14 +216,26 @@ export class Subscription implements FetchHost {
     return missing !== undefined;
   }
 
-  /** Partitions and topics that were added are read from their beginning, wherever the others began. */
+  /**
+   * Partitions and topics that were added are read from their beginning, wherever the others began. One that cannot be asked
+   * for that yet is left for the next look: the others may need this one.
+   */
   private async addNew(topics: readonly Topic[]): Promise<void> {
+    const { cluster } = this.context;
     const known = new Set(this.logs.map((log) => log.name));
-    const added = partitionsOf(topics, this.settings.topics).filter((each) => !known.has(nameOf(each)));
+    const found = partitionsOf(topics, this.settings.topics).filter((each) => !known.has(nameOf(each)));
+    const leaders = new Map(topics.map((topic) => [topic.id, topic.leaders]));
+    const leaderOf = ({ topicId, partition }: TopicPartition): number => leaders.get(topicId)?.get(partition) ?? -1;
+    const added = found.filter((each) => cluster.addressOf(leaderOf(each)) !== undefined);
+    if (added.length < found.length) this.lookAgain();
     if (added.length === 0) return;
-    const offsets = (): Promise<Map<string, number>> => this.context.cluster.offsets(added, EARLIEST);
-    const starts = await persist(offsets, { signal: this.context.signal, waiting: () => {} });
-    for (const each of added) this.add(each, starts.get(nameOf(each)) ?? 0, 0);
+    try {
+      const starts = await cluster.offsets(added, EARLIEST);
+      for (const each of added) this.add(each, starts.get(nameOf(each)) ?? 0, 0);
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      this.lookAgain();
+    }
   }
 
   private async outOfRange(log: PartitionLog): Promise<void> {

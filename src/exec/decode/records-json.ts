@@ -30,7 +30,7 @@ export async function jsonRecords(
   if (!isUtf8(bytes)) {
     for (const i of records.left()) if (!isUtf8(records.slice(i))) records.reject(i, 'malformed JSON: invalid UTF-8');
   }
-  await rejectMalformed(connection, records, scratch);
+  await rejectMalformed(connection, records, scratch, members);
   for (const i of records.left())
     if (records.bytes[records.starts[i] ?? 0] !== OPEN) records.reject(i, 'not a JSON object');
   return new JsonRecords(records, lines.marked ? undefined : body.path, scratch, members);
@@ -67,7 +67,12 @@ const isSpace = (byte: number | undefined): boolean =>
   byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13 && byte !== LF);
 
 /** DuckDB's own parser says which lines are no JSON, so that this path and the fast one cannot differ. */
-async function rejectMalformed(connection: DuckConnection, records: ByteRecords, scratch: ScratchPool): Promise<void> {
+async function rejectMalformed(
+  connection: DuckConnection,
+  records: ByteRecords,
+  scratch: ScratchPool,
+  members: readonly string[],
+): Promise<void> {
   const left = [...records.left()];
   if (left.length === 0) return;
   const path = await records.write(scratch);
@@ -77,7 +82,9 @@ async function rejectMalformed(connection: DuckConnection, records: ByteRecords,
   );
   for (const line of numbers(bad)) {
     const ordinal = left[line - 1];
-    if (ordinal !== undefined) records.reject(ordinal, malformed(records.text(ordinal)));
+    // Positions are those in the record as it was sent.
+    if (ordinal !== undefined)
+      records.reject(ordinal, malformed(withoutFront(records.slice(ordinal), members).toString()));
   }
 }
 
