@@ -73,6 +73,7 @@ export interface Output {
 }
 
 const PROGRESS_MS = 1000;
+const ALIVE_MS = 2 ** 30;
 
 /** Runs a plan epoch by epoch: choose the ranges, decode, step the operators, commit; and, now and then, a checkpoint. */
 export class Runtime {
@@ -187,9 +188,12 @@ export class Runtime {
   async run({ signal: outer, stopAfter }: RunOptions): Promise<{ interrupted: boolean }> {
     const stop = new StopRule(stopAfter ?? {}, outer);
     this.sinks.stopWith(stop.signal);
+    // Where tables alone may change nothing else keeps the process.
+    const alive = setInterval(() => undefined, ALIVE_MS);
     try {
       return await this.loop(stop);
     } finally {
+      clearInterval(alive);
       stop.end();
     }
   }

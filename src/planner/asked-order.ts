@@ -5,9 +5,20 @@ const AFTER: ReadonlySet<string> = new Set(['LIMIT', 'OFFSET', 'FETCH', 'EMIT', 
 
 /**
  * The ORDER BY of a query of so many columns, of which the rows are in a table by now: rows that tie are in the order of their columns.
- * Undefined where it has none. It may name what the table does not have.
+ * As it is written, and without the relations that it names; nothing where it has none. It may name what the table does not have.
  */
-export function askedOrder(query: string, columns: number): string | undefined {
+export function askedOrders(query: string, columns: number): readonly string[] {
+  const order = orderOf(query);
+  if (order === undefined) return [];
+  const tokens = tokenize(order);
+  const isRelation = (i: number): boolean =>
+    tokens[i + 1]?.key === '.' && /^(?:word|quoted)$/.test(tokens[i]?.kind ?? '');
+  const bare = tokens.filter((_, i) => !isRelation(i) && !isRelation(i - 1)).map(({ text }) => text).join(' '); // prettier-ignore
+  const all = Array.from({ length: columns }, (_, i) => String(i + 1));
+  return [order, bare].map((each) => (/^ALL\b/i.test(each) ? each : [each, ...all].join(', ')));
+}
+
+function orderOf(query: string): string | undefined {
   const tokens = tokenize(query);
   let depth = 0;
   let begin: number | undefined;
@@ -19,8 +30,5 @@ export function askedOrder(query: string, columns: number): string | undefined {
     if (key === 'ORDER' && tokens[i + 1]?.key === 'BY') [begin, end] = [tokens[i + 1]?.span.end, undefined];
     else if (begin !== undefined && end === undefined && AFTER.has(key)) end = span.start;
   }
-  if (begin === undefined) return undefined;
-  const order = query.slice(begin, end).trim();
-  if (/^ALL\b/i.test(order)) return order;
-  return [order, ...Array.from({ length: columns }, (_, i) => String(i + 1))].join(', ');
+  return begin === undefined ? undefined : query.slice(begin, end).trim();
 }

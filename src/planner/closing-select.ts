@@ -2,7 +2,7 @@ import { StreamsqlError } from '../base/errors.ts';
 import { checkOptions } from '../base/options.ts';
 import { ident, raw } from '../base/sql.ts';
 import type { Query, Select } from '../parser/statements.ts';
-import { askedOrder } from './asked-order.ts';
+import { askedOrders } from './asked-order.ts';
 import { baseTables, text } from './ast.ts';
 import { bindText } from './bind-text.ts';
 import type { MaterializedView } from './plan.ts';
@@ -31,8 +31,8 @@ export async function planSelect(
     );
   }
   const { columns, relational } = await planning.queries.plan(statement.query);
+  const name = freeName(planning);
   if (!relational.node.appendOnly) {
-    const name = 'query';
     await planning.host.service.declare(name, columns);
     const all = `SELECT * FROM ${ident(name).text}`;
     const order = await orderOf(planning, statement.query, all, columns.length);
@@ -52,9 +52,9 @@ export async function planSelect(
   if (print === undefined) throw new StreamsqlError('INTERNAL', 'there is no print sink');
   const plain = relational.columns.map(({ name, type }) => ({ name, type }));
   const options = checkOptions([], print.options, 'the print sink', statement.span);
-  const plan = print.plan({ name: 'query', columns: plain, options, span: statement.span, cwd: planning.host.cwd });
+  const plan = print.plan({ name, columns: plain, options, span: statement.span, cwd: planning.host.cwd });
   planning.catalog.targets.push({
-    name: 'query',
+    name,
     connector: 'print',
     plan,
     writes: '',
@@ -64,12 +64,20 @@ export async function planSelect(
   });
 }
 
+/** What the query is called, unless the script calls something so. */
+function freeName({ catalog }: Planning): string {
+  let name = 'query';
+  for (let i = 2; catalog.get(name) !== undefined; i++) name = `query_${i}`;
+  return name;
+}
+
 /** The order that a query asks for, where the columns that it shows have it. */
 async function orderOf(planning: Planning, query: Query, all: string, columns: number): Promise<string | undefined> {
-  const order = askedOrder(query.sql.text, columns);
-  if (order === undefined) return undefined;
-  const bound = await planning.host.service.describe(raw(`${all} ORDER BY ${order}`)).catch(() => undefined);
-  return bound === undefined ? undefined : order;
+  for (const order of askedOrders(query.sql.text, columns)) {
+    const bound = await planning.host.service.describe(raw(`${all} ORDER BY ${order}`)).catch(() => undefined);
+    if (bound !== undefined) return order;
+  }
+  return undefined;
 }
 
 export async function readsSource(planning: Planning, query: Query): Promise<boolean> {

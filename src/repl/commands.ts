@@ -2,7 +2,8 @@ import { StreamsqlError } from '../base/errors.ts';
 import { ident } from '../base/sql.ts';
 import { nearest } from '../base/options.ts';
 import { MODES, type Mode } from './shell-settings.ts';
-import { unquoted, type Shell } from './shell.ts';
+import type { Shell } from './shell.ts';
+import { unquoted } from './split.ts';
 
 export interface Command {
   /** As it is typed; psql's way of saying it beside ours. */
@@ -24,7 +25,10 @@ export const COMMANDS: readonly Command[] = [
     names: ['\\d'],
     takes: '[NAME]',
     doc: 'the columns of NAME, or what there is',
-    run: (shell, name) => (name === '' ? shell.tables() : shell.statement(`DESCRIBE ${/\s/.test(unquoted(name)) ? ident(unquoted(name)).text : name}`)),
+    run: (shell, name) =>
+      name === ''
+        ? shell.tables()
+        : shell.statement(`DESCRIBE ${/\s/.test(unquoted(name)) ? ident(unquoted(name)).text : name}`),
   },
   {
     names: ['.schema'],

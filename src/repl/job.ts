@@ -149,8 +149,7 @@ export class Job {
     for (const { name, total } of open) if (total !== undefined && !goals.has(name)) goals.set(name, total);
     return open.every(({ name, committed, total, rows, notice }) => {
       // Of what has no end that is known there is always more, or nothing yet: it is taken as it is.
-      if (total === undefined && !this.finite.has(name))
-        return (rows > 0 || this.looks > 1) && notice === undefined;
+      if (total === undefined && !this.finite.has(name)) return (rows > 0 || this.looks > 1) && notice === undefined;
       return committed >= (goals.get(name) ?? Infinity);
     });
   }

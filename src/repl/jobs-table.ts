@@ -33,7 +33,8 @@ function stateOf(session: Session, { sources }: Declared): string {
 const epochOf = ({ running }: Session): number | null => running?.progress?.epoch ?? null;
 
 async function count(session: Session, { name, kind }: Declared): Promise<unknown> {
-  if (kind === 'sink' || session.running === undefined) return null;
+  // Of a run that has not begun yet nothing can be asked without waiting for it.
+  if (kind === 'sink' || session.running === undefined || session.running.state === 'starting') return null;
   const { rows } = await session.query(`SELECT count(*) FROM ${ident(name).text}`, 1).catch(() => ({ rows: [] }));
   return rows[0]?.[0] ?? null;
 }

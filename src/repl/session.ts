@@ -13,6 +13,7 @@ import { reading } from '../exec/reading.ts';
 import { HandControl } from '../exec/run-control.ts';
 import { RunningEngine } from '../server/client.ts';
 import { Job, type JobListener } from './job.ts';
+import { neededFor } from './needed.ts';
 import { SessionScript, type Taken } from './session-script.ts';
 
 export interface SessionOptions {
@@ -83,7 +84,11 @@ export class Session {
         if (!(error instanceof StreamsqlError)) throw error;
         const { code, message, span, hint } = error;
         const where = `it stands in ${sessionFile(db)}, where it can be put right or left out`;
-        throw new StreamsqlError(code, message, { span, hint: hint === undefined ? where : `${hint}; ${where}`, cause: error });
+        throw new StreamsqlError(code, message, {
+          span,
+          hint: hint === undefined ? where : `${hint}; ${where}`,
+          cause: error,
+        });
       });
     });
   }
@@ -384,22 +389,3 @@ const setZone = (zone: string): Sql => sql`SET TimeZone = ${zone}`;
 
 /** Where a session on a database keeps what it has declared. */
 export const sessionFile = (db: string): string => `${db.replace(/\.[^./\\]*$/, '')}.session.sql`;
-
-/** What a SELECT reads, itself or through others, and the settings; no sinks. */
-function neededFor(select: string, statements: readonly Taken[]): readonly Taken[] {
-  const needed = new Set<Taken>();
-  const tables = new Set(statements.filter(({ kind }) => kind === 'create-table').map(({ name }) => name));
-  let text = select;
-  for (const statement of statements.toReversed()) {
-    const { kind, name } = statement;
-    const isNamed = name !== undefined && mentions(text, name);
-    if (kind === 'create-sink' || !(kind === 'set' || isNamed)) continue;
-    if (kind === 'insert' && !tables.has(name)) continue;
-    needed.add(statement);
-    text += `\n${statement.text}`;
-  }
-  return statements.filter((statement) => needed.has(statement));
-}
-
-const mentions = (text: string, name: string): boolean =>
-  new RegExp(`(?<![\\w$])${name.replace(/[^\w]/g, '\\$&')}(?![\\w$])`, 'i').test(text);

@@ -11,7 +11,7 @@ import { jobsTable } from './jobs-table.ts';
 import type { Session } from './session.ts';
 import { takenOf, type Taken } from './session-script.ts';
 import { defaultSettings, resultText, type ShellSettings } from './shell-settings.ts';
-import { endOfStatement, skipBlank } from './split.ts';
+import { endOfStatement, skipBlank, unquoted } from './split.ts';
 
 export interface ShellOptions {
   readonly io: Pick<Io, 'cwd' | 'env' | 'now' | 'command'>;
@@ -92,10 +92,14 @@ export class Shell {
 
   private async execute(text: string): Promise<void> {
     const pausing =
-      /^(PAUSE|RESUME)(?:\s+(?:JOB|SOURCE|VIEW|SINK|TABLE|MATERIALIZED\s+VIEW))?(?:\s+("(?:[^"]|"")+"|[\w$]+))?$/i.exec(
+      /^(PAUSE|RESUME)(?:\s+(?:JOB|SOURCE|VIEW|SINK|TABLE|MATERIALIZED\s+VIEW))?(?:\s+("(?:[^"]|"")+"|[^\s"]+))?$/i.exec(
         text,
       );
-    if (pausing !== null) return this.pause(pausing[1]?.toUpperCase() === 'PAUSE', pausing[2] === undefined ? undefined : unquoted(pausing[2]));
+    if (pausing !== null)
+      return this.pause(
+        pausing[1]?.toUpperCase() === 'PAUSE',
+        pausing[2] === undefined ? undefined : unquoted(pausing[2]),
+      );
     if (/^SHOW\s+JOBS$/i.test(text)) return this.print(await jobsTable(this.session));
     if (ASKED.test(text)) return this.snapshot(text);
     const [taken] = takenOf(text, this.session.variables);
@@ -128,12 +132,16 @@ export class Shell {
     if (this.options.interactive) await this.session.apply();
     for (const table of tables) this.print(table);
     const made = this.session.declared.find(({ name }) => !before.includes(name));
-    if (made !== undefined)
-      this.said(`${made.kind} ${made.name}${taken.runs && this.session.running?.isLive === true ? ': it runs' : ''}`);
+    if (made !== undefined) this.said(`${made.kind} ${made.name}${taken.runs ? this.standing : ''}`);
     if (made !== undefined && this.session.running?.state === 'failed')
       this.said(`nothing runs for now: RESUME starts all of it again, and DROP ${made.name} takes it away again`);
     const isGone = taken.kind === 'drop' && this.session.declared.length < before.length;
     if (isGone) this.said(`dropped ${taken.name}`);
+  }
+
+  private get standing(): string {
+    const { running: job } = this.session;
+    return job?.isLive === true ? (job.state === 'starting' ? ': it starts' : ': it runs') : '';
   }
 
   private async describe(taken: Taken): Promise<void> {
@@ -169,7 +177,8 @@ export class Shell {
         const table = await this.session.query(sql, rows, signal);
         if (signal.aborted) return this.said('interrupted');
         this.print(table, isCut);
-        if (this.session.running?.state === 'failed') this.said('as the run left it that has failed: RESUME starts it again');
+        if (this.session.running?.state === 'failed')
+          this.said('as the run left it that has failed: RESUME starts it again');
       } catch (error) {
         if (signal.aborted) return this.said('interrupted');
         if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
@@ -357,7 +366,3 @@ function written(path: string, write: () => void): void {
     throw new StreamsqlError('USAGE', `${path} cannot be written: ${why}`, { cause: error });
   }
 }
-
-/** A name, as it is or in quotes. */
-export const unquoted = (name: string): string =>
-  /^"(?:[^"]|"")+"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;

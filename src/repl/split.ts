@@ -9,7 +9,7 @@ export interface Split {
  * no string. A string, a name or a default that never ends goes on to the end of the text.
  */
 const PIECES =
-  /;|--[^\r\n]*|\/\*|[eE]'[^'\\]*(?:(?:\\[^]|'')[^'\\]*)*'?|'[^']*'?|"[^"]*"?|`[^`]*`?|\$\{[^}]*\}?|\$(?:[A-Za-z_]\w*)?\$|(?:[A-Za-z_]|[^\x00-\x7f\s])(?:[\w$]|[^\x00-\x7f\s])*/g;
+  /;|--[^\r\n]*|\/\*|[eE]'[^'\\]*(?:(?:\\[^]|'')[^'\\]*)*'?|'[^']*'?|"[^"]*"?|`[^`]*`?|\$\{[^}]*\}?|\$(?:[A-Za-z_]\w*)?\$|(?:[A-Za-z_]|[^\p{ASCII}\s])(?:[\w$]|[^\p{ASCII}\s])*/gu;
 
 /** Cuts a text at the semicolons that end statements. */
 export function splitStatements(text: string): Split {
@@ -96,3 +96,7 @@ function endOfComment(text: string, start: number): number | undefined {
 
 /** Whether there is nothing in it but spaces and comments. */
 export const isBlank = (text: string): boolean => skipBlank(text, 0) === text.length;
+
+/** A name, as it is or in quotes. */
+export const unquoted = (name: string): string =>
+  /^"(?:[^"]|"")+"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;

@@ -142,4 +142,5 @@ export class Terminal implements Output {
   }
 }
 
-const goesOn = (done: Done): void => done(new Recoverable(new Error('the statement goes on to its semicolon')), undefined);
+const goesOn = (done: Done): void =>
+  done(new Recoverable(new Error('the statement goes on to its semicolon')), undefined);

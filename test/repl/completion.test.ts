@@ -7,6 +7,7 @@ const known: Known = {
   declared: [
     { name: 'bids', kind: 'source', columns: [column('auction'), column('price')], sources: ['bids'] },
     { name: 'hot', kind: 'materialized view', columns: [column('top')], sources: ['bids'] },
+    { name: 'My view', kind: 'view', columns: [], sources: [] },
   ],
   sources: Object.fromEntries(sources.map(({ name, options }) => [name, options])),
   sinks: Object.fromEntries(sinks.map(({ name, options }) => [name, options])),
@@ -15,7 +16,7 @@ const known: Known = {
 it.each([
   ['sel', '', ['select'], 'sel'],
   ['CREATE MAT', '', ['MATERIALIZED VIEW'], 'MAT'],
-  ['SELECT * FROM ', '', ['bids', 'hot'], ''],
+  ['SELECT * FROM ', '', ['"My view"', 'bids', 'hot'], ''],
   ['SELECT * FROM b', '', ['bids'], 'b'],
   ['SELECT count(*) FROM TUMBLE(bi', '', ['bids'], 'bi'],
   ['SELECT auction FROM bids WHERE pr', '', ['price', 'primary key', 'proctime'], 'pr'],
@@ -24,6 +25,11 @@ it.each([
   ["CREATE SOURCE s (a INT) WITH (connector = 'kafka', top", '', ['topic'], 'top'],
   ["CREATE SINK s WITH (connector = 'pr", '', ['print'], 'pr'],
   ["CREATE SOURCE s WITH (connector = 'kafka', bounded = 't", '', ['true'], 't'],
+  ['SELECT * FROM my', '', ['"My view"'], 'my'],
+  ['SELECT * FROM "My v', '', ['My view"'], 'My v'],
+  ["SELECT 'fr", '', [], 'fr'],
+  ['SELECT 1 -- fr', '', [], 'fr'],
+  ['fr', 'SELECT /* ', [], 'fr'],
   ['.wa', '', ['.watch'], '.wa'],
   ['.watch h', '', ['hot'], 'h'],
   ['.mode ch', '', ['changelog'], 'ch'],
