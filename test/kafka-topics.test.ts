@@ -276,6 +276,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
       [{ start_offsets: '0:1,0:2' }, /each once/],
       [{ topic: 'a,b', start_offsets: '0:1' }, /start_offsets takes/],
       [{ topic: 'a,a' }, /topic names a twice/],
+      [{ topic: 'a,my topic' }, /'my topic' is no name of a topic/],
       [{ topic_pattern: 'a' }, /topic and topic_pattern are both given/],
     ];
     for (const [options, message] of unclear)
