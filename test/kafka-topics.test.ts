@@ -89,8 +89,9 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
       await produce('east-1', numbers(0, 8));
       while (reader.partitions.length < 2) await sleep(20);
       await withAdmin(broker, (admin) => admin.createPartitions({ topicPartitions: [{ topic: 'east-2', count: 2 }] }));
-      await produce('east-2', numbers(0, 6), 1);
+      // Before the broker knows of the partition itself, kafkajs drops what is for it.
       while (reader.partitions.length < 3) await sleep(20);
+      await produce('east-2', numbers(0, 6), 1);
       read.push(...tapesOf(reader).slice(1));
       await readOn(subject(options), reader, read, [4], new Map([[1, 8], [2, 6]])); // prettier-ignore
       return read;
