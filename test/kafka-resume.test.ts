@@ -7,6 +7,7 @@ import { openScratch } from '../src/exec/scratch.ts';
 import { itConforms } from './conformance/source-suite.ts';
 import { planKafka } from './support/kafka-reading.ts';
 import {
+  addPartitions,
   createTopic,
   kafkaTitle,
   skipKafka,
@@ -116,7 +117,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source that goes on
       return tapes;
     });
     await produce('wider', numbers(30, 40));
-    await withAdmin(broker, (admin) => admin.createPartitions({ topicPartitions: [{ topic: 'wider', count: 2 }] }));
+    await addPartitions(broker, 'wider', 2);
     await produce('wider', numbers(0, 5), 1);
     const rest = await readAll(bounded('wider', { start: 'latest' }), [10], resumeAt([tape!], [tape!.last]));
     expect(rest.map(({ name, records }) => [name, records.length])).toEqual([['wider-0', 20], ['wider-1', 5]]); // prettier-ignore

@@ -10,7 +10,7 @@ import { open, type Engine } from '../src/engine.ts';
 import { Duck, type DuckConnection } from '../src/exec/duck.ts';
 import { openScratch } from '../src/exec/scratch.ts';
 import { planKafka, reading, type Reading } from './support/kafka-reading.ts';
-import { createTopic, kafkaTitle, skipKafka, startBroker, withAdmin, withProducer, type TestBroker } from './support/kafka.ts'; // prettier-ignore
+import { addPartitions, createTopic, kafkaTitle, skipKafka, startBroker, withAdmin, withProducer, type TestBroker } from './support/kafka.ts'; // prettier-ignore
 import {
   contextOf,
   itResumes,
@@ -88,7 +88,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
       await createTopic(broker, 'east-1');
       await produce('east-1', numbers(0, 8));
       while (reader.partitions.length < 2) await sleep(20);
-      await withAdmin(broker, (admin) => admin.createPartitions({ topicPartitions: [{ topic: 'east-2', count: 2 }] }));
+      await addPartitions(broker, 'east-2', 2);
       await produce('east-2', numbers(0, 6), 1);
       while (reader.partitions.length < 3) await sleep(20);
       read.push(...tapesOf(reader).slice(1));
@@ -276,6 +276,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('a kafka source of several t
       [{ start_offsets: '0:1,0:2' }, /each once/],
       [{ topic: 'a,b', start_offsets: '0:1' }, /start_offsets takes/],
       [{ topic: 'a,a' }, /topic names a twice/],
+      [{ topic: 'a,my topic' }, /'my topic' is no name of a topic/],
       [{ topic_pattern: 'a' }, /topic and topic_pattern are both given/],
     ];
     for (const [options, message] of unclear)

@@ -3,6 +3,7 @@ import { CompressionTypes } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { planKafka, reading } from './support/kafka-reading.ts';
 import {
+  addPartitions,
   createTopic,
   kafkaTitle,
   skipKafka,
@@ -271,7 +272,7 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('the kafka source'), () => {
     await createTopic(broker, 'wider');
     await produce('wider', numbers(0, 3));
     await reading({ brokers, topic: 'wider', start: 'latest', partition_discovery: '200 ms' }, async (read) => {
-      await withAdmin(broker, (admin) => admin.createPartitions({ topicPartitions: [{ topic: 'wider', count: 3 }] }));
+      await addPartitions(broker, 'wider', 3);
       await produce('wider', numbers(3, 6), 2);
       await read.until(3);
       expect(read.reader.partitions.map((each) => each.name)).toEqual(['wider-0', 'wider-1', 'wider-2']);

@@ -158,3 +158,14 @@ it('a source that says itself that it is out of reach is believed at once', () =
   expect(source.wait(9)).toBe(4);
   expect(source.wait(3)).toBeGreaterThan(4);
 });
+
+it('one that can always be reached was told of when it was looked at, however long ago that is', () => {
+  const source = new Source(2, 1);
+  for (const partition of source.partitions) partition.away = false;
+  source.take(1, 5);
+  source.take(0, 50);
+  // Nobody may look for a long time, as when epochs take long.
+  expect(source.wait(20, false)).toBe(4);
+  // Both are quiet, and have been since.
+  expect(source.wait(1)).toBe(49 + 21);
+});

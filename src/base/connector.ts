@@ -176,12 +176,17 @@ export interface PartitionState {
   readonly initial?: number;
   /** The end as last seen; for lag and progress, in the units of `position`. */
   readonly end: number | undefined;
+  /** About where it ends, where `end` is not known. */
+  readonly about?: number | undefined;
   /** Nothing more will come. Of a source without an end: nothing that is to be waited for. */
   readonly done: boolean;
   /** How often the source has said where the partition ends, so that an outage can be told from quiet; absent where `end` is as of now. */
   readonly answers?: number;
-  /** It cannot be reached now, or there is more that cannot be read yet: where it ends says nothing until it can. */
-  readonly away?: boolean;
+  /**
+   * It cannot be reached now, or there is more that cannot be read yet: where it ends says nothing until it can. false: it can;
+   * undefined: that is told by whether there are answers.
+   */
+  readonly away?: boolean | undefined;
 }
 
 /** A stretch of one partition, ready to be decoded: the unit that an epoch's record names. */

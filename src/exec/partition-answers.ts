@@ -12,8 +12,8 @@ export class Answers {
   away = false;
   private backAt = 0n;
 
-  /** `count`: answers so far; undefined where the end is always as of now. `away`: the source says itself that it, or what is there, is out of reach. */
-  see(count: number | undefined, now: bigint, away = false): void {
+  /** `count`: answers so far; undefined where the end is always as of now. `away`: the source says itself whether it, or what is there, is out of reach. */
+  see(count: number | undefined, now: bigint, away?: boolean): void {
     if (count === undefined) {
       this.told = now;
       return;
@@ -21,7 +21,7 @@ export class Answers {
     const before = this.seenAt;
     this.seenAt = now;
     this.heardAt ??= now;
-    if (away) this.away = true;
+    if (away === true) this.away = true;
     else if (before === undefined) this.count = count;
     else if (this.count !== count) {
       if (this.away) this.backAt = now;
@@ -30,7 +30,7 @@ export class Answers {
       this.heardAt = now;
       // It came after the last look, no more is known.
       if (before > this.told) this.told = before;
-    } else if (now - this.heardAt >= OUTAGE) this.away = true;
+    } else if (away === undefined && now - this.heardAt >= OUTAGE) this.away = true;
   }
 
   /** From when on nothing new says something: what was written during an outage may still come. */

@@ -325,8 +325,10 @@ export class SourceClock {
   private estimate(index: number): number {
     const partition = this.host.partitions()[index];
     const { records, positions } = this.size;
-    if (partition?.end === undefined || this.at(index).greatest !== undefined || positions === 0) return Infinity;
-    return Math.ceil(((partition.end - partition.position) * records) / positions) + 1;
+    const end = partition?.end ?? partition?.about;
+    if (partition === undefined || end === undefined || this.at(index).greatest !== undefined || positions === 0)
+      return Infinity;
+    return Math.ceil(((end - partition.position) * records) / positions) + 1;
   }
 
   /** What arrives while an epoch runs is no backlog. */

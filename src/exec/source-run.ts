@@ -13,6 +13,9 @@ import type { SourceKeeper } from './retained/source-keeper.ts';
 import { SourceClock } from './source-clock.ts';
 import type { SourceStanding } from './source-standing.ts';
 
+/** Files whose first records are decoded at once. */
+const PEEKED_TOGETHER = 100;
+
 /** An epoch's rows of a source, and the table that holds them. */
 export interface DecodedChunks {
   readonly decoded: Decoded;
@@ -127,16 +130,22 @@ export class SourceRun {
   /** Finds where files that have not begun will begin, so that they hold the watermark there. */
   async peek(connection: DuckConnection, clock: bigint): Promise<void> {
     if (this.operator.node.eventTime === undefined || this.reader.peek === undefined) return;
-    for (const [index, partition] of this.reader.partitions.entries()) {
-      const own = this.clock.at(index);
-      if (partition.done || own.greatest !== undefined) continue;
-      const chunk = await this.reader.peek(index);
-      if (chunk === undefined) continue;
+    let chunks: Chunk[] = [];
+    const look = async (): Promise<void> => {
+      if (chunks.length === 0) return;
       const table = deltaTable(`${this.operator.node.id}$peek`);
-      const decoded = await decode(connection, { ...this.plan, strict: false }, table, [chunk], clock);
-      chunk.release();
-      own.first = decoded.times[0]?.min;
+      const { times } = await decode(connection, { ...this.plan, strict: false }, table, chunks, clock);
+      for (const { partition, min } of times) this.clock.at(partition).first ??= min;
+      for (const chunk of chunks) chunk.release();
+      chunks = [];
+    };
+    for (const [index, partition] of this.reader.partitions.entries()) {
+      if (partition.done || this.clock.at(index).greatest !== undefined) continue;
+      const chunk = await this.reader.peek(index);
+      if (chunk !== undefined) chunks.push(chunk);
+      if (chunks.length === PEEKED_TOGETHER) await look();
     }
+    await look();
   }
 
   /** Decodes an epoch's chunks into one of two tables: the other one's epoch may still be running. */

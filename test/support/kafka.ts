@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, type Admin, type Producer, type ProducerConfig } from 'kafkajs';
 import './quiet-kafkajs.ts';
 import { brokerObstacle, startBroker as startIn, stopBroker, type BrokerSettings } from '../../scripts/kafka-broker.ts';
@@ -86,5 +87,16 @@ export async function createTopic(
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   await withAdmin(broker, async (admin) => {
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, configEntries }] });
+  });
+}
+
+/** Gives a topic so many partitions in all and waits until the broker knows of them: kafkajs drops what is for one it does not know. */
+export async function addPartitions(broker: Pick<TestBroker, 'client'>, topic: string, count: number): Promise<void> {
+  await withAdmin(broker, async (admin) => {
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+    const known = async (): Promise<number | undefined> =>
+      (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions.filter(({ leader }) => leader >= 0)
+        .length;
+    while ((await known()) !== count) await sleep(10);
   });
 }

@@ -9,6 +9,8 @@ import type { Compression } from './options.ts';
 export interface ByteStream {
   /** Bytes in all, as far as known beforehand. */
   readonly size: number | undefined;
+  /** Of compressed bytes: about how many they are, as their end says. It may be less than there are. */
+  readonly about?: number;
   /**
    * Fills `into` with the bytes from `position` on; short only at the end. `position` is where the bytes end that came
    * before, less those that were given to `keep` since.
@@ -25,16 +27,25 @@ export interface ByteStream {
 
 export async function openStream(file: FoundFile, compression: Compression): Promise<ByteStream> {
   const handle = await about(file, () => open(file.path));
+  let inflated: number;
   try {
     const { size } = await handle.stat();
     if (compression === 'none' || (compression === 'auto' && !(await isGzip(handle))))
       return new PlainStream(file, handle, size);
+    inflated = await inflatedSize(handle, size);
   } catch (error) {
     await handle.close();
     throw failure(file, error);
   }
   await handle.close();
-  return new GzipStream(file);
+  return new GzipStream(file, inflated);
+}
+
+/** Of its last member, modulo 4 GB. */
+async function inflatedSize(handle: FileHandle, size: number): Promise<number> {
+  const tail = Buffer.alloc(4);
+  const { bytesRead } = await handle.read(tail, 0, 4, Math.max(0, size - 4));
+  return bytesRead === 4 ? tail.readUInt32LE() : 0;
 }
 
 /** Its bytes, where those are what is read. */
@@ -94,6 +105,7 @@ class PlainStream implements ByteStream {
 
 class GzipStream implements ByteStream {
   readonly size = undefined;
+  readonly about: number;
   private readonly file: FoundFile;
   private readonly raw: ReturnType<typeof createReadStream>;
   private readonly inflated: AsyncIterator<Buffer>;
@@ -101,8 +113,9 @@ class GzipStream implements ByteStream {
   private pending: Buffer = Buffer.alloc(0);
   private exhausted = false;
 
-  constructor(file: FoundFile) {
+  constructor(file: FoundFile, about: number) {
     this.file = file;
+    this.about = about;
     this.raw = createReadStream(file.path, { highWaterMark: 1 << 18 });
     const gunzip = createGunzip({ chunkSize: 1 << 18 });
     this.raw.on('error', (error) => gunzip.destroy(error));

@@ -62,6 +62,7 @@ export class FilePartition implements PartitionState {
   readonly name: string;
   position: number;
   end: number | undefined;
+  about: number | undefined;
   done: boolean;
   private readonly listed: ListedFile;
   private readonly file: FoundFile;
@@ -181,6 +182,7 @@ export class FilePartition implements PartitionState {
       while (!twin.done) {
         const chunks = await twin.next(1);
         this.end ??= twin.end;
+        this.about ??= twin.about;
         if (chunks.length === 0) break;
         const found = chunks.find(({ records }) => records > 0);
         for (const chunk of chunks) if (chunk !== found) chunk.release();
@@ -198,6 +200,7 @@ export class FilePartition implements PartitionState {
     const stream = await this.openBytes();
     this.stream = stream;
     this.end = stream.size;
+    this.about = stream.about;
     this.at = 0;
     await this.readHead(stream);
     if (this.position > 0) await this.goOn(stream);

@@ -2,7 +2,8 @@ import { CHANGE_FORMATS, CHANGE_FORMATS_DOC } from '../../base/change-format.ts'
 import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
-import { changesOf, layoutOf, LOG_OPTIONS } from '../intake/layout.ts';
+import { layoutOf, LOG_OPTIONS } from '../intake/layout.ts';
+import { loggedPlan } from '../intake/plan.ts';
 import { LogReader } from '../intake/log-reader.ts';
 import { HttpDoor, type HttpSettings } from './door.ts';
 import { listenerOf, type Address } from './listener.ts';
@@ -37,7 +38,7 @@ export const httpSource: SourceConnector = {
   doc: 'Rows that are sent to `POST /ingest/NAME`, NAME being the source: an array of JSON objects, or one a line. Answered when they are kept.',
   options: OPTIONS,
   plan(declaration: SourceDeclaration): SourcePlan {
-    const { columns, options, span, name } = declaration;
+    const { options, span, name } = declaration;
     const layout = layoutOf(declaration, false);
     const address = addressOf(declaration);
     const token = options['token'];
@@ -50,13 +51,8 @@ export const httpSource: SourceConnector = {
     };
     if (settings.token?.trim() === '')
       throw new StreamsqlError('OPTION', 'token is empty', { span, hint: 'leave it out where none is asked for' });
-    return {
-      columns,
-      changes: changesOf(declaration),
+    return loggedPlan(declaration, {
       bounded: false,
-      live: true,
-      logged: true,
-      strict: options['strict'] === true,
       open: (context) =>
         new LogReader(
           {
@@ -70,7 +66,7 @@ export const httpSource: SourceConnector = {
           },
           context,
         ),
-    };
+    });
   },
 };
 

@@ -146,6 +146,13 @@ function readTopics(declaration: SourceDeclaration): TopicSelection {
     .split(',')
     .map((name) => name.trim());
   if (names.includes('')) throw refuse(declaration, 'topic takes the name of a topic, not an empty text');
+  const odd = names.find((name) => !/^[\w.-]{1,249}$/.test(name));
+  if (odd !== undefined)
+    throw refuse(
+      declaration,
+      `'${odd}' is no name of a topic`,
+      "up to 249 letters, digits, '.', '_' and '-'; several with commas",
+    );
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw refuse(declaration, `topic names ${twice} twice`);
   return { kind: 'names', names };

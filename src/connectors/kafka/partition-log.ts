@@ -88,9 +88,10 @@ export class PartitionLog implements PartitionState {
   }
 
   /** A transaction is open: what it brought is there, and cannot be read yet. */
-  get away(): boolean {
+  get away(): true | undefined {
     const { stop, lastStable, logEnd } = this;
-    return stop === undefined && lastStable !== undefined && logEnd !== Infinity && lastStable < logEnd;
+    if (stop !== undefined || lastStable === undefined || logEnd === Infinity) return undefined;
+    return lastStable < logEnd ? true : undefined;
   }
 
   get done(): boolean {

@@ -20,7 +20,7 @@ import { unreachable } from './refusal.ts';
 import { asSourceError, insist, mayPass } from './retry.ts';
 import type { Security } from './security.ts';
 import { SegmentPool } from './segment.ts';
-import { extentOf, type Start } from './start.ts';
+import { beginsAfter, extentOf, type Start } from './start.ts';
 import { Subscription, type SubscriptionSettings } from './subscription.ts';
 import { TakenChunks } from './taken-chunks.ts';
 import { missingOf, nameOf, partitionsOf, shown, type TopicPartition } from './topics.ts';
@@ -97,6 +97,7 @@ export class KafkaReader implements SourceReader {
       const stop = bounded ? (known?.end ?? end) : undefined;
       const reach = Math.max(position, stop ?? 0);
       if (known !== undefined && reach > end) throw endsBefore(name, end, reach);
+      if (known === undefined && position < first && skipped === undefined) throw beginsAfter(name, first, position);
       subscription.add(each, position, first, stop);
     }
     if (resume !== undefined) this.ends = new Map(partitions.map((each, i) => [i, extent.ends.get(nameOf(each)) ?? 0]));

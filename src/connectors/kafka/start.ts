@@ -65,7 +65,7 @@ export async function extentOf(
     const end = ends.get(name);
     if (end === undefined)
       throw new StreamsqlError('SOURCE', `there is no partition ${name}, which start_offsets names`, {
-        hint: `there are ${[...ends.keys()].slice(0, 10).join(', ')}`,
+        hint: ends.size === 0 ? 'there is none yet' : `there are ${[...ends.keys()].slice(0, 10).join(', ')}`,
       });
     if (offset > end)
       throw new StreamsqlError('SOURCE', `${name} ends at offset ${end}, before ${offset}, its start_offsets`, {
@@ -75,3 +75,9 @@ export async function extentOf(
   const starts = partitions.map(nameOf).map((name): [string, number] => [name, start.offsets.get(name) ?? begin(name)]);
   return { starts: new Map(starts), firsts, ends };
 }
+
+/** Of a run that begins: nothing that it has read is gone. */
+export const beginsAfter = (name: string, first: number, offset: number): StreamsqlError =>
+  new StreamsqlError('GAP', `${name} begins at offset ${first}, after ${offset}, its start_offsets`, {
+    hint: 'the topic no longer keeps what was there (retention): give another offset, or begin at the first, with --on-gap skip',
+  });

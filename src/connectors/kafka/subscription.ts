@@ -4,7 +4,7 @@ import type { SourceContext } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import { showAddress } from './address.ts';
 import { EARLIEST, LATEST, type Cluster, type Topic } from './cluster.ts';
-import { CODE, codeName, passes } from './codes.ts';
+import { brokerCodes, CODE, codeName, passes } from './codes.ts';
 import { Fetcher, type FetchHost, type FetchTuning } from './fetcher.ts';
 import { endsBefore, goneOffsets, madeAnew } from './gaps.ts';
 import type { Notices } from './notices.ts';
@@ -180,7 +180,11 @@ export class Subscription implements FetchHost {
   private async ask(): Promise<void> {
     const { cluster, notices, signal } = this.context;
     const since = Date.now();
-    const waiting = (): void => notices.set(CLUSTER, `waiting for broker ${cluster.addresses}`);
+    const waiting = (error: unknown): void => {
+      // `find` has said which.
+      if (!brokerCodes(error).includes(CODE.UNKNOWN_TOPIC_OR_PARTITION))
+        notices.set(CLUSTER, `waiting for broker ${cluster.addresses}`);
+    };
     try {
       const topics = await persist(async () => await this.find(since), { signal, waiting });
       if (!this.settings.bounded) await this.addNew(topics);
@@ -202,6 +206,7 @@ export class Subscription implements FetchHost {
       if (found !== undefined && found.id !== topicId) throw madeAnew(topic);
       if (found !== undefined) continue;
       if (Date.now() - since > TOPIC_PATIENCE_MS) throw await this.context.cluster.missing(topic);
+      this.context.notices.set(CLUSTER, `looking for topic ${topic}, which is gone`);
       throw new ProtocolError('UNKNOWN_TOPIC_OR_PARTITION');
     }
     return topics;

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
-import { changesOf, layoutOf, LINE_OPTIONS, LOG_OPTIONS } from '../intake/layout.ts';
+import { layoutOf, LINE_OPTIONS, LOG_OPTIONS } from '../intake/layout.ts';
+import { loggedPlan } from '../intake/plan.ts';
 import { LogReader } from '../intake/log-reader.ts';
 import { RecordCutter } from '../intake/record-cutter.ts';
 import { Notices } from '../kafka/notices.ts';
@@ -33,20 +34,15 @@ export const socketSource: SourceConnector = {
   doc: 'Lines of a TCP server, a record each. A connection that ends is made again.',
   options: OPTIONS,
   plan(declaration: SourceDeclaration): SourcePlan {
-    const { columns, options } = declaration;
+    const { options } = declaration;
     const layout = layoutOf(declaration, false);
     const addresses = new Map(addressesOf(declaration).map((address) => [showAddress(address), address]));
     const maxRecord = Number(options['max_record'] ?? OPTIONS.max_record.default);
     const maxPending = Number(options['max_pending'] ?? OPTIONS.max_pending.default);
     if (options['tls_ca'] !== undefined && options['tls'] !== true)
       throw refuse(declaration, 'tls_ca is for tls = true only', 'add tls = true, or leave tls_ca out');
-    return {
-      columns,
-      changes: changesOf(declaration),
+    return loggedPlan(declaration, {
       bounded: false,
-      live: true,
-      logged: true,
-      strict: options['strict'] === true,
       open(context) {
         const notices = new Notices((message) => context.notice(message));
         const names = [...addresses.keys()];
@@ -70,7 +66,7 @@ export const socketSource: SourceConnector = {
           context,
         );
       },
-    };
+    });
   },
 };
 

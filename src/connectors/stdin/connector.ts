@@ -3,7 +3,8 @@ import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
 import { FILE_OPTIONS } from '../file/options.ts';
-import { changesOf, layoutOf, LINE_OPTIONS, LOG_OPTIONS } from '../intake/layout.ts';
+import { layoutOf, LINE_OPTIONS, LOG_OPTIONS } from '../intake/layout.ts';
+import { loggedPlan } from '../intake/plan.ts';
 import { LogReader, type Door } from '../intake/log-reader.ts';
 import type { LogPartition } from '../intake/log-partition.ts';
 import { RecordCutter } from '../intake/record-cutter.ts';
@@ -31,7 +32,7 @@ export function stdinFrom(stream: () => Readable): SourceConnector {
 export const stdinSource = stdinFrom(() => process.stdin);
 
 function planStdin(declaration: SourceDeclaration, stream: () => Readable): SourcePlan {
-  const { columns, options, span, stdinIsSql } = declaration;
+  const { options, span, stdinIsSql } = declaration;
   if (stdinIsSql === true)
     throw new StreamsqlError('OPTION', 'standard input is where the SQL comes from', {
       span,
@@ -43,13 +44,8 @@ function planStdin(declaration: SourceDeclaration, stream: () => Readable): Sour
     maxPending: Number(options['max_pending'] ?? OPTIONS.max_pending.default),
     header: layout.kind === 'csv' && layout.header,
   };
-  return {
-    columns,
-    changes: changesOf(declaration),
+  return loggedPlan(declaration, {
     bounded: true,
-    live: true,
-    logged: true,
-    strict: options['strict'] === true,
     open: (context) =>
       new LogReader(
         {
@@ -63,7 +59,7 @@ function planStdin(declaration: SourceDeclaration, stream: () => Readable): Sour
         },
         context,
       ),
-  };
+  });
 }
 
 /** There is one standard input: a second source would get what the first one does not. */

@@ -187,13 +187,16 @@ export class PartitionLog implements IntakePartition {
       last = await LogSegment.create(disk, this.folder, { position: this.end, ordinal: this.records }, this.head);
     }
     const records = group.reduce((sum, each) => sum + each.records, 0);
-    await last.append(framed(group.flatMap(({ bytes }) => bytes), records));
-    fault('intake-written');
-    await last.sync();
-    if (isNew) {
-      await disk.syncFolder(this.folder);
-      this.segments.push(last);
+    try {
+      await last.append(framed(group.flatMap(({ bytes }) => bytes), records));
+      fault('intake-written');
+      await last.sync();
+      if (isNew) await disk.syncFolder(this.folder);
+    } catch (error) {
+      if (isNew) await last.close();
+      throw error;
     }
+    if (isNew) this.segments.push(last);
     fault('intake-synced');
     this.end = last.end;
     this.records += records;

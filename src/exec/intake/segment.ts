@@ -38,9 +38,14 @@ export class LogSegment {
   static async create(disk: LogDisk, folder: string, at: SegmentName, head: string | undefined): Promise<LogSegment> {
     const path = joinPath(folder, `${String(at.position).padStart(16, '0')}-${at.ordinal}.log`);
     const file = await disk.openFile(path);
-    await file.truncate(0);
     const line = Buffer.from(`${JSON.stringify({ format: FORMAT, ...(head !== undefined && { head }) })}\n`);
-    await file.append([line]);
+    try {
+      await file.truncate(0);
+      await file.append([line]);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     const made = new LogSegment(at, path, file, line.length, head);
     made.isChecked = true;
     return made;

@@ -34,6 +34,7 @@ export interface FollowedContent {
 export class FollowedFile implements PartitionState {
   readonly name: string;
   readonly listed: ListedFile;
+  readonly away = false;
   readonly isWhole: boolean;
   /** Where it is now; undefined where that is not known. */
   path: string | undefined;
