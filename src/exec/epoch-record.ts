@@ -25,7 +25,6 @@ export function epochRecord(
       })),
     ),
     ranges: [...decoded].flatMap(([source, batch]) => rangesOf(source, batch.chunks)),
-    offsets: sources.flatMap((source) => source.committedOffsets()),
     watermarks: sources.map((source) => ({
       source: source.name,
       watermark: source.shownWatermark,

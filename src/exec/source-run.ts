@@ -109,14 +109,6 @@ export class SourceRun {
     }
   }
 
-  /** Where each partition stands after the epochs so far, which is behind what has been polled ahead. */
-  committedOffsets(): readonly { source: string; partition: string; position: number }[] {
-    return this.reader.partitions.flatMap((partition, index) => {
-      const { taken, initial } = this.clock.at(index);
-      return taken === initial ? [] : [{ source: this.name, partition: partition.name, position: taken }];
-    });
-  }
-
   /** Where each partition stands, also those of which no epoch has taken anything yet. */
   positions(): readonly { readonly name: string; readonly position: number }[] {
     return this.reader.partitions.map(({ name }, index) => ({ name, position: this.clock.at(index).taken }));
