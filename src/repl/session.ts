@@ -1,10 +1,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { sql, type Sql } from '../base/sql.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamsqlError } from '../base/errors.ts';
-import type { Declared, Engine, OpenOptions, OperatorDelta, ReadPart, ResultTable } from '../base/run.ts';
+import type { Declared, Engine, OpenOptions, OperatorDelta, ResultTable } from '../base/run.ts';
 import { pointing } from '../cli/failure.ts';
 import type { Io } from '../cli/io.ts';
 import { ask, namedDatabase } from '../cli/results-database.ts';
@@ -14,6 +13,7 @@ import { HandControl } from '../exec/run-control.ts';
 import { RunningEngine } from '../server/client.ts';
 import { Job, type JobListener } from './job.ts';
 import { neededFor } from './needed.ts';
+import { FOUND, foundBeside, headOf, sessionFile, setZone, stateFolder } from './session-database.ts';
 import { SessionScript, type Taken } from './session-script.ts';
 
 export interface SessionOptions {
@@ -56,10 +56,9 @@ export class Session {
     this.options = options;
     this.planner = planner;
     this.folder = options.db === undefined ? mkdtempSync(join(tmpdir(), 'streamsql-session-')) : undefined;
-    const stem = options.db?.replace(/\.[^./\\]*$/, '');
-    this.state = stem === undefined ? join(this.folder ?? '', 'state') : `${stem}.state`;
+    this.state = options.db === undefined ? join(this.folder ?? '', 'state') : stateFolder(options.db);
     this.results = options.db ?? join(this.state, 'results.duckdb');
-    const file = stem === undefined ? undefined : sessionFile(options.db ?? '');
+    const file = options.db === undefined ? undefined : sessionFile(options.db);
     this.script = new SessionScript(file, options.variables);
   }
 
@@ -263,14 +262,7 @@ export class Session {
   async found(): Promise<readonly Declared[]> {
     const { db } = this.options;
     if (db === undefined || !existsSync(db)) return [];
-    const own = new Set(this.declared.map(({ name }) => name.toLowerCase()));
-    const { rows } = await this.query(FOUND, Infinity);
-    const names = new Map<string, { readonly name: string; readonly type: string }[]>();
-    for (const [name, column, type] of rows.map((row) => row.map(String))) {
-      if (name === undefined || own.has(name.toLowerCase())) continue;
-      names.set(name, [...(names.get(name) ?? []), { name: column ?? '', type: type ?? '' }]);
-    }
-    return [...names].map(([name, columns]) => ({ name, kind: 'table', columns, sources: [] }));
+    return foundBeside(await this.query(FOUND, Infinity), this.declared);
   }
 
   /**
@@ -368,24 +360,3 @@ export class Session {
 }
 
 const ELSEWHERE = 'declare it in a session on another database, or add it to the file';
-
-/** The columns of all that is in the database. */
-const FOUND = `SELECT table_name, column_name, data_type FROM duckdb_columns()
-  WHERE NOT internal AND schema_name = 'main' AND database_name = current_database() ORDER BY table_name, column_index`;
-
-/** The rows of the first statement, as far as they are wanted. */
-async function headOf(parts: AsyncIterable<ReadPart>, atLeast: number): Promise<ResultTable> {
-  let columns: ResultTable['columns'] = [];
-  const rows: ResultTable['rows'][number][] = [];
-  for await (const part of parts) {
-    if ('columns' in part) ({ columns } = part);
-    else if ('rows' in part) for (const row of part.rows) rows.push(row);
-    if (rows.length >= atLeast) break;
-  }
-  return { columns, rows };
-}
-
-const setZone = (zone: string): Sql => sql`SET TimeZone = ${zone}`;
-
-/** Where a session on a database keeps what it has declared. */
-export const sessionFile = (db: string): string => `${db.replace(/\.[^./\\]*$/, '')}.session.sql`;
