@@ -58,7 +58,8 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('records that Kafka has no m
   async function ran(sql: string, run: RunOptions, name: string, options: OpenOptions = {}): Promise<Ran> {
     const events: RunEvent[] = [];
     const paths = { db: join(folder, `${name}.duckdb`), state: join(folder, `${name}.state`) };
-    const engine = await open({ ...paths, maxBatchRows: 100, batchIntervalMs: 0, ...options });
+    // With one thread the partitions share files.
+    const engine = await open({ ...paths, maxBatchRows: 100, batchIntervalMs: 0, threads: 1, ...options });
     try {
       await engine.sql(sql);
       await engine.run({ ...run, onEvent: (event) => events.push(event) });

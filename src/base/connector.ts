@@ -229,7 +229,17 @@ export interface RejectedRecord {
 
 export type ChunkBody =
   /** One JSON object a line. `byteOffset`: where the body starts in its file, for dead letters that name a byte. */
-  | { readonly kind: 'json'; readonly path: string; readonly bytes: number; readonly byteOffset?: number }
+  | {
+      readonly kind: 'json';
+      readonly path: string;
+      readonly bytes: number;
+      /**
+       * Where in the file it begins: of chunks that share one, which they fill in their order, and which go into one epoch.
+       * Absent where the file is this body alone.
+       */
+      readonly start?: number;
+      readonly byteOffset?: number;
+    }
   /** CSV records without their header. */
   | {
       readonly kind: 'csv';

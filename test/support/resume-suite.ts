@@ -75,7 +75,9 @@ async function contents({ body }: Chunk, connection: DuckConnection): Promise<re
     const { rows } = await connection.table(sql`SELECT * FROM (${body.sql})`);
     return rows.map((row) => JSON.stringify(row));
   }
-  const bytes = readFileSync(body.path);
+  const start = body.kind === 'json' ? body.start : undefined;
+  const file = readFileSync(body.path);
+  const bytes = start === undefined ? file : file.subarray(start, start + body.bytes);
   expect(bytes.length).toBe(body.bytes);
   if (body.kind === 'json') return bytes.toString().split('\n').filter((line) => line.trim() !== ''); // prettier-ignore
   const ends = [...csvRecordEnds(bytes, body.dialect)];

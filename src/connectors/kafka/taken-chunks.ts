@@ -5,6 +5,8 @@ import type { Segment, SegmentPool } from './segment.ts';
 
 /** Below this a second file costs more than a second thread of DuckDB gains. */
 const WORTH_SPLITTING = 20_000;
+/** So many files for each thread, and one that is slower still leaves none idle for long. */
+const FILES_A_THREAD = 2;
 
 /** Writes what is taken of the logs into files, and knows what of it has been decoded. */
 export class TakenChunks {
@@ -45,7 +47,8 @@ export class TakenChunks {
       left -= share;
     }
     for (const [, part] of taken) emptied.push(...part.emptied);
-    const chunks = await Promise.all(taken.map(([log, part]) => this.write(log, part)));
+    const files = await Promise.all(this.gathered(taken).map((parts) => this.write(parts)));
+    const chunks = files.flat();
     for (const segment of emptied) this.pool.release(segment);
     return chunks;
   }
@@ -67,20 +70,56 @@ export class TakenChunks {
     return Array.from({ length: files }, (_, i) => (i < files - 1 ? size : records - size * (files - 1)));
   }
 
-  private async write(log: PartitionLog, part: Taken): Promise<Chunk> {
-    const { from, to, records, runs, rejected, bytes, check } = part;
-    const ordinal = topicMark(log.topicId);
-    const out = this.out.get(log.index) ?? new Set<Taken>();
-    this.out.set(log.index, out.add(part));
+  /** What goes into one file: DuckDB opens each, so that many short ones cost more than what is in them. */
+  private gathered(taken: readonly [PartitionLog, Taken][]): readonly (readonly [PartitionLog, Taken][])[] {
+    const most = FILES_A_THREAD * this.parallelism;
+    if (this.dialect !== undefined || taken.length <= most) return taken.map((each) => [each]);
+    const share = Math.ceil(taken.reduce((sum, [, { bytes }]) => sum + bytes, 0) / most);
+    const groups: [PartitionLog, Taken][][] = [];
+    let size = Infinity;
+    for (const each of taken) {
+      if (size >= share) {
+        groups.push([]);
+        size = 0;
+      }
+      groups.at(-1)?.push(each);
+      size += each[1].bytes;
+    }
+    return groups;
+  }
+
+  /** Writes a file and makes its chunks; it is given back when the last of them is. */
+  private async write(parts: readonly [PartitionLog, Taken][]): Promise<readonly Chunk[]> {
     const file = this.scratch.acquire();
-    await file.write(part.pieces);
-    const release = (): void => {
-      if (out.delete(part)) file.release();
-    };
-    const place = { path: file.path, bytes };
-    const { dialect } = this;
-    const body =
-      dialect === undefined ? ({ kind: 'json', ...place } as const) : ({ kind: 'csv', ...place, dialect } as const);
-    return { partition: log.index, from, to, records, runs, ordinal, check, rejected, body, release };
+    await file.write(parts.flatMap(([, { pieces }]) => pieces));
+    let held = parts.length;
+    let start = 0;
+    return parts.map(([log, part]) => {
+      const out = this.out.get(log.index) ?? new Set<Taken>();
+      this.out.set(log.index, out.add(part));
+      const release = (): void => {
+        if (out.delete(part) && --held === 0) file.release();
+      };
+      const { from, to, records, runs, rejected, bytes, check } = part;
+      const place = { path: file.path, bytes, ...(parts.length > 1 && { start }) };
+      start += bytes;
+      const { dialect } = this;
+      const body =
+        dialect === undefined
+          ? ({ kind: 'json', ...place } as const)
+          : ({ kind: 'csv', path: file.path, bytes, dialect } as const);
+      return {
+        partition: log.index,
+        from,
+        to,
+        records,
+        runs,
+        ordinal: topicMark(log.topicId),
+        check,
+        rejected,
+        body,
+        release,
+      };
+    });
   }
 }

@@ -67,7 +67,13 @@ export function mergeBatches(batches: readonly Batch[]): readonly Batch[] {
 }
 
 function joined<B extends Exclude<Batch, { kind: 'query' }>>(a: B, b: B): B {
-  return { ...a, paths: [...a.paths, ...b.paths], longest: Math.max(a.longest, b.longest) };
+  // Chunks that share a file stand in it one after another.
+  const isShared = a.paths.at(-1) === b.paths[0];
+  return {
+    ...a,
+    paths: [...a.paths, ...(isShared ? b.paths.slice(1) : b.paths)],
+    longest: Math.max(a.longest, b.longest),
+  };
 }
 
 function sameDialect(a: Batch & { kind: 'csv' }, b: Batch & { kind: 'csv' }): boolean {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import type { Chunk, ScratchPool } from '../../base/connector.ts';
 import { sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
@@ -24,7 +24,8 @@ export async function jsonRecords(
   scratch: ScratchPool,
   members: readonly string[],
 ): Promise<Records> {
-  const bytes = await readFile(body.path);
+  const bytes =
+    body.start === undefined ? await readFile(body.path) : await readPart(body.path, body.start, body.bytes);
   const lines = linesOf(bytes);
   const records = new ByteRecords(chunk, body.byteOffset, bytes, lines);
   if (!isUtf8(bytes)) {
@@ -33,7 +34,17 @@ export async function jsonRecords(
   await rejectMalformed(connection, records, scratch, members);
   for (const i of records.left())
     if (records.bytes[records.starts[i] ?? 0] !== OPEN) records.reject(i, 'not a JSON object');
-  return new JsonRecords(records, lines.marked ? undefined : body.path, scratch, members);
+  return new JsonRecords(records, lines.marked || body.start !== undefined ? undefined : body.path, scratch, members);
+}
+
+async function readPart(path: string, start: number, length: number): Promise<Buffer> {
+  const handle = await open(path, 'r');
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, start);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**

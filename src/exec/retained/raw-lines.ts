@@ -35,7 +35,8 @@ const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 /** The records of a chunk, as the decoder parts them; good until the next of the same window. */
 export async function rawLines({ partition, body, records }: Chunk, window: Window): Promise<RawLines> {
   if (body.kind === 'query') throw new StreamsqlError('INTERNAL', 'a SELECT has no raw records to retain');
-  const bytes = await read(body.path, window.take(body.bytes + 1));
+  const start = body.kind === 'json' ? (body.start ?? 0) : 0;
+  const bytes = await read(body.path, start, window.take(body.bytes + 1));
   const longest = longestPlain(bytes, records);
   if (longest !== undefined) return { bytes, isEscaped: false, longest };
   const { starts, ends } = body.kind === 'json' ? linesOf(bytes) : recordsOf(bytes, body.dialect);
@@ -68,20 +69,20 @@ export function readLines(path: string, { isEscaped, longest }: Omit<RawLines, '
 /** DuckDB's own limit for one line is a little more, which a longer one raises. */
 const LINE_LIMIT = 1_900_000;
 
-/** Reads a file; its last line gets a line feed where it has none. */
-async function read(path: string, buffer: Buffer): Promise<Buffer> {
+/** Reads a file from `start` on, as much as the buffer takes less one byte; its last line gets a line feed where it has none. */
+async function read(path: string, start: number, buffer: Buffer): Promise<Buffer> {
   const handle = await open(path, 'r');
   let length = 0;
   try {
-    while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+    while (length < buffer.length - 1) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - 1 - length, start + length);
       if (bytesRead === 0) break;
       length += bytesRead;
     }
   } finally {
     await handle.close();
   }
-  if (length > 0 && length < buffer.length && buffer[length - 1] !== LF) buffer[length++] = LF;
+  if (length > 0 && buffer[length - 1] !== LF) buffer[length++] = LF;
   return buffer.subarray(0, length);
 }
 
