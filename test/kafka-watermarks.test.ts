@@ -60,8 +60,8 @@ describe.skipIf(skipKafka !== undefined)(kafkaTitle('watermarks of a real topic'
       async (engine) => {
         await until(engine, 'SELECT sum(rows) FROM _streamsql.epochs HAVING sum(rows) = 2400');
         expect((await engine.query('SELECT count(*)::INTEGER FROM _streamsql.late')).rows).toEqual([[0]]);
-        const { rows } = await engine.query(`SELECT o.partition, o.position::INTEGER FROM
-          (SELECT epoch, unnest(offsets) AS o FROM _streamsql.epochs) WHERE o.source = 's' ORDER BY epoch, 1`);
+        const { rows } = await engine.query(`SELECT r.partition, r."to"::INTEGER FROM
+          (SELECT epoch, unnest(ranges) AS r FROM _streamsql.epochs) WHERE r.source = 's' ORDER BY epoch, 1`);
         const at = new Map<string, number>();
         for (const [partition, position] of rows as readonly [string, number][]) {
           at.set(partition, position);
