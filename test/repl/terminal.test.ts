@@ -1,13 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CTRL_C, CTRL_D, noTerminal, Typist } from '../support/typist.ts';
 
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'streamsql-terminal-'));
 });
+afterEach(() => Typist.leave());
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const SOURCE = `CREATE SOURCE g (i AS n, k AS n % 3, ts AS TIMESTAMP '2026-01-01' + to_seconds(n),

@@ -15,6 +15,8 @@ export const noTerminal: string | undefined = spawnSync('script', ['--version'])
 
 /** Someone at a real terminal, a pseudo-terminal that `script` makes, in which streamsql runs. */
 export class Typist {
+  /** Those that may still be at their terminals. */
+  private static readonly all = new Set<Typist>();
   readonly child: ChildProcess;
   /** All that the terminal was sent, without what moves and colours. */
   private seen = '';
@@ -28,6 +30,7 @@ export class Typist {
       cwd,
       env: { ...own, INIT_CWD: cwd, TERM: 'xterm', STREAMSQL_HISTORY: resolve(cwd, 'history'), ...env },
     });
+    Typist.all.add(this);
     this.child.stdout?.on('data', (bytes) => (this.seen += stripVTControlCharacters(String(bytes))));
   }
 
@@ -61,6 +64,12 @@ export class Typist {
     const shown = await this.sees(wanted);
     await this.sees(/streamsql> $/);
     return shown;
+  }
+
+  /** Takes the terminals away: for a test that has failed, so that nothing goes on behind it. */
+  static leave(): void {
+    for (const { child } of Typist.all) child.kill();
+    Typist.all.clear();
   }
 
   ended(): Promise<number | null> {
