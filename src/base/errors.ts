@@ -59,6 +59,18 @@ export class StreamsqlError extends Error {
   }
 }
 
+/** An error of ours with another span; all else as it is, and anything that is none of ours. */
+export function withSpan(error: unknown, spanOf: (span: Span | undefined) => Span | undefined): unknown {
+  if (!(error instanceof StreamsqlError)) return error;
+  const span = spanOf(error.span);
+  if (span === error.span) return error;
+  return new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+}
+
+/** The same with the span's ends moved, where it has one. */
+export const withSpanAt = (error: unknown, place: (offset: number) => number): unknown =>
+  withSpan(error, (span) => (span === undefined ? span : { start: place(span.start), end: place(span.end) }));
+
 /** For the end of a switch over a union: a forgotten case does not compile. */
 export function unreachable(value: never): never {
   throw new StreamsqlError('INTERNAL', `a case was forgotten: ${JSON.stringify(value)}`);

@@ -1,4 +1,4 @@
-import { StreamsqlError, type Span } from '../base/errors.ts';
+import { StreamsqlError, withSpan, type Span } from '../base/errors.ts';
 import { checkOptions, identityOf, nearest, type Option } from '../base/options.ts';
 import { sameName, type Column } from '../base/schema.ts';
 import { ident, join, raw, sql, type Sql } from '../base/sql.ts';
@@ -273,9 +273,6 @@ export async function at<T>(span: Span, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StreamsqlError && error.span === undefined) {
-      throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
-    }
-    throw error;
+    throw withSpan(error, (own) => own ?? span);
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StreamsqlError } from '../base/errors.ts';
+import { withSpan } from '../base/errors.ts';
 import { ident } from '../base/sql.ts';
 import type { Engine, ResultTable } from '../base/run.ts';
 import { formatTable } from '../cli/format.ts';
@@ -42,10 +42,8 @@ async function asSink(engine: Engine, select: string, taken: ReadonlySet<string>
   try {
     await engine.sql(head + select, '<input>');
   } catch (error) {
-    if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
-    const { start, end } = error.span;
-    const span = { start: Math.max(0, start - head.length), end: Math.max(1, end - head.length) };
-    throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+    // What is wrong with the head itself points at the first character.
+    throw withSpan(error, (span) => span && { start: Math.max(0, span.start - head.length), end: Math.max(1, span.end - head.length) }); // prettier-ignore
   }
 }
 

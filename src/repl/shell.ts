@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync, appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { StreamsqlError, type SourceText } from '../base/errors.ts';
+import { StreamsqlError, withSpanAt, type SourceText } from '../base/errors.ts';
 import { ident } from '../base/sql.ts';
 import type { Declared, OperatorDelta, ResultTable } from '../base/run.ts';
 import { pointing } from '../cli/failure.ts';
@@ -85,9 +85,7 @@ export class Shell {
       try {
         await this.timed(() => this.execute(text));
       } catch (error) {
-        if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
-        const span = { start: error.span.start + start, end: error.span.end + start };
-        throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+        throw withSpanAt(error, (offset) => offset + start);
       }
     });
   }
@@ -187,9 +185,7 @@ export class Shell {
           this.said('as the run left it that has failed: RESUME starts it again');
       } catch (error) {
         if (signal.aborted) return this.said('interrupted');
-        if (!(error instanceof StreamsqlError) || error.span === undefined) throw error;
-        const span = { start: origin(error.span.start), end: origin(error.span.end) };
-        throw new StreamsqlError(error.code, error.message, { span, hint: error.hint, cause: error });
+        throw withSpanAt(error, origin);
       }
     });
   }
