@@ -38,6 +38,11 @@ export class HandControl implements RunControl {
     this.wake();
   }
 
+  /** Everything was left alone, and not by name. */
+  get standsStill(): boolean {
+    return this.all;
+  }
+
   get holds(): boolean {
     return this.all && this.step === undefined;
   }

@@ -42,9 +42,8 @@ export class Session {
   /** Plans what is declared, and runs nothing. */
   private readonly planner: Engine;
   private job: Job | undefined;
-  private control = new HandControl();
-  private pausedAll = false;
-  private readonly pausedSources = new Set<string>();
+  /** Of each run after another. */
+  private readonly control = new HandControl();
   /** Dropped since the run began: what has such a name now is another. */
   private readonly dropped = new Set<string>();
   private beginning: Promise<void> = Promise.resolve();
@@ -220,9 +219,6 @@ export class Session {
       stem: 'session',
       ...(fresh && { fresh }),
     });
-    this.control = new HandControl();
-    if (this.pausedAll) this.control.pause();
-    this.control.pause([...this.pausedSources]);
     const isMuted = (): boolean => isTold && !job.hasTaken;
     const job = new Job(engine, this.control, { ...listener, failed: (error) => isMuted() || listener.failed(error) });
     this.job = job;
@@ -299,25 +295,15 @@ export class Session {
   /** Leaves sources alone for now: those of a name (a source's, or of what reads it), or all. The names of these sources. */
   pause(name: string | undefined): readonly string[] {
     const sources = this.sourcesOf(name);
-    if (name === undefined) {
-      this.pausedAll = true;
-      this.control.pause();
-    } else {
-      for (const source of sources) this.pausedSources.add(source);
-      this.control.pause(sources);
-    }
+    this.control.pause(name === undefined ? undefined : sources);
     return sources;
   }
 
   async resume(name: string | undefined): Promise<readonly string[]> {
     const sources = this.sourcesOf(name);
     // All others stand still as before.
-    if (name !== undefined && this.pausedAll) for (const source of this.sourcesOf(undefined)) this.pausedSources.add(source); // prettier-ignore
-    if (name === undefined) this.pausedSources.clear();
-    for (const source of sources) this.pausedSources.delete(source);
-    this.pausedAll = false;
-    this.control.resume();
-    this.control.pause([...this.pausedSources]);
+    if (name !== undefined && this.control.standsStill) this.control.pause(this.sourcesOf(undefined));
+    this.control.resume(name === undefined ? undefined : sources);
     if (this.job?.state === 'failed') await this.begin();
     return sources;
   }
@@ -338,7 +324,6 @@ export class Session {
   async step(signal: AbortSignal): Promise<readonly OperatorDelta[]> {
     await this.apply();
     if (this.job?.isLive !== true) throw this.noRun();
-    this.pausedAll = true;
     signal.addEventListener('abort', () => this.control.giveUp(), { once: true });
     return this.control.stepOnce();
   }
