@@ -5,8 +5,15 @@ import type { Session } from './session.ts';
 /** SHOW JOBS: each view, table and sink that is kept up to date, how it stands, and what it reads. */
 export async function jobsTable(session: Session): Promise<ResultTable> {
   const kept = session.declared.filter(({ kind }) => kind !== 'source' && kind !== 'view');
-  const rows = [];
-  for (const each of kept) rows.push([each.name, each.kind, stateOf(session, each), epochOf(session), await count(session, each), each.sources.join(', ')]); // prettier-ignore
+  const counts = await countsOf(session, kept);
+  const rows = kept.map((each) => [
+    each.name,
+    each.kind,
+    stateOf(session, each),
+    epochOf(session),
+    counts.get(each.name) ?? null,
+    each.sources.join(', '),
+  ]);
   return {
     columns: [
       { name: 'name', type: 'VARCHAR' },
@@ -32,9 +39,13 @@ function stateOf(session: Session, { sources }: Declared): string {
 
 const epochOf = ({ running }: Session): number | null => running?.progress?.epoch ?? null;
 
-async function count(session: Session, { name, kind }: Declared): Promise<unknown> {
+/** The rows of views and tables, all as of one epoch. */
+async function countsOf(session: Session, kept: readonly Declared[]): Promise<ReadonlyMap<string, unknown>> {
+  const names = kept.flatMap(({ name, kind }) => (kind === 'sink' ? [] : [name]));
   // Of a run that has not begun yet nothing can be asked without waiting for it.
-  if (kind === 'sink' || session.running === undefined || session.running.state === 'starting') return null;
-  const { rows } = await session.query(`SELECT count(*) FROM ${ident(name).text}`, 1).catch(() => ({ rows: [] }));
-  return rows[0]?.[0] ?? null;
+  const { running } = session;
+  if (names.length === 0 || running === undefined || running.state === 'starting') return new Map();
+  const counts = names.map((name) => `(SELECT count(*) FROM ${ident(name).text})`);
+  const { rows } = await session.query(`SELECT ${counts.join(', ')}`, 1).catch(() => ({ rows: [] }));
+  return new Map(names.map((name, i) => [name, rows[0]?.[i]]));
 }
