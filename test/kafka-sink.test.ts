@@ -3,7 +3,7 @@ import { Connection, initProducerIdV5, murmur2 as libraryMurmur2 } from '@platfo
 import { Partitioners } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { murmur2 } from '../src/connectors/kafka-sink/partitioner.ts';
-import { parseAddresses } from '../src/connectors/kafka/address.ts';
+import { parseAddresses } from '../src/connectors/address.ts';
 import { Cluster, LATEST } from '../src/connectors/kafka/cluster.ts';
 import { Duck } from '../src/exec/duck.ts';
 import { reading } from './support/kafka-reading.ts';

@@ -2,7 +2,7 @@ import { ProtocolError } from '@platformatic/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Cluster, Topic } from '../src/connectors/kafka/cluster.ts';
-import { Notices } from '../src/connectors/kafka/notices.ts';
+import { Notices } from '../src/connectors/notices.ts';
 import { SegmentPool } from '../src/connectors/kafka/segment.ts';
 import { Subscription } from '../src/connectors/kafka/subscription.ts';
 

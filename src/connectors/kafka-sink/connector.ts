@@ -3,7 +3,7 @@ import type { SinkConnector, SinkDeclaration, SinkPlan } from '../../base/connec
 import { StreamsqlError } from '../../base/errors.ts';
 import { nearest, type OptionSpecs, type OptionValues } from '../../base/options.ts';
 import { sameName, type Column } from '../../base/schema.ts';
-import { parseAddresses, type Address } from '../kafka/address.ts';
+import { parseAddresses, type Address } from '../address.ts';
 import { readSecurity, SECURITY_OPTIONS } from '../kafka/security.ts';
 import { AtLeastOnceWriter } from './at-least-once.ts';
 import { ExactlyOnceWriter } from './exactly-once.ts';

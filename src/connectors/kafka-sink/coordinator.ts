@@ -1,5 +1,5 @@
 import { findCoordinatorV6, type API } from '@platformatic/kafka';
-import type { Address } from '../kafka/address.ts';
+import type { Address } from '../address.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { brokerCodes, CODE } from '../kafka/codes.ts';
 

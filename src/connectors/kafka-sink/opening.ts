@@ -1,7 +1,7 @@
 import { ProtocolError } from '@platformatic/kafka';
 import type { SinkContext } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
-import type { Address } from '../kafka/address.ts';
+import type { Address } from '../address.ts';
 import { Cluster, type Topic } from '../kafka/cluster.ts';
 import { brokerCodes } from '../kafka/codes.ts';
 import { unreachable } from '../kafka/refusal.ts';

@@ -1,5 +1,5 @@
 import { AuthenticationError, Connection, GenericError, type API } from '@platformatic/kafka';
-import type { Address } from './address.ts';
+import type { Address } from '../address.ts';
 import { refusalOf } from './refusal.ts';
 import { saslOptions } from './sasl.ts';
 import { PLAINTEXT, type Security } from './security.ts';

@@ -1,7 +1,7 @@
 import { apiVersionsV3, listOffsetsV9, metadataV12, ProtocolError } from '@platformatic/kafka';
 import { nearest } from '../../base/options.ts';
 import { StreamsqlError } from '../../base/errors.ts';
-import { showAddress, type Address } from './address.ts';
+import { showAddress, type Address } from '../address.ts';
 import { Broker, type ConnectionSettings } from './broker.ts';
 import { CODE, brokerCodes, partialResponse } from './codes.ts';
 import { nameOf, selects, type TopicPartition, type TopicSelection } from './topics.ts';

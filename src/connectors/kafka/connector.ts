@@ -3,7 +3,7 @@ import type { SourceConnector, SourceDeclaration, SourcePlan } from '../../base/
 import { StreamsqlError } from '../../base/errors.ts';
 import type { OptionSpecs } from '../../base/options.ts';
 import { QUOTING_NAMES, QUOTING_OPTIONS, quotingOf } from '../csv-options.ts';
-import { parseAddresses, type Address } from './address.ts';
+import { parseAddresses, type Address } from '../address.ts';
 import { LineFront } from './line-front.ts';
 import { KAFKA_METADATA } from './metadata.ts';
 import { KafkaReader, type KafkaSettings } from './reader.ts';

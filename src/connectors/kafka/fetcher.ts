@@ -1,6 +1,6 @@
 import { fetchV17, ProtocolError } from '@platformatic/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { showAddress } from './address.ts';
+import { showAddress } from '../address.ts';
 import type { Broker } from './broker.ts';
 import { READ_COMMITTED } from './cluster.ts';
 import { FetchResponseParser, type FetchedPartition, type FetchResponse } from './fetch-response.ts';

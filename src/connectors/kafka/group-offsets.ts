@@ -1,6 +1,6 @@
 import { findCoordinatorV6, offsetCommitV9 } from '@platformatic/kafka';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Address } from './address.ts';
+import type { Address } from '../address.ts';
 import type { Cluster } from './cluster.ts';
 import type { PartitionLog } from './partition-log.ts';
 

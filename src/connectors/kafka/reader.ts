@@ -8,12 +8,12 @@ import type {
   SourceResume,
 } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
-import type { Address } from './address.ts';
+import type { Address } from '../address.ts';
 import { Cluster, type Topic } from './cluster.ts';
 import { brokerCodes } from './codes.ts';
 import { endsBefore, gone, madeAnew, topicMark } from './gaps.ts';
 import { GroupOffsets } from './group-offsets.ts';
-import { Notices } from './notices.ts';
+import { Notices } from '../notices.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { Layout } from './record-batch.ts';
 import { unreachable } from './refusal.ts';

@@ -1,6 +1,6 @@
 import { AuthenticationError } from '@platformatic/kafka';
 import { StreamsqlError } from '../../base/errors.ts';
-import { showAddress, type Address } from './address.ts';
+import { showAddress, type Address } from '../address.ts';
 import { brokerCodes, CODE } from './codes.ts';
 import type { Security } from './security.ts';
 

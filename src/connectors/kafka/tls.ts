@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { StreamsqlError } from '../../base/errors.ts';
-import type { Address } from './address.ts';
+import type { Address } from '../address.ts';
 import type { Security } from './security.ts';
 
 /** What Node's TLS is given for a connection; undefined where there is to be none. Throws where a file is not what it should be. */

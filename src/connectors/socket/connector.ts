@@ -7,8 +7,8 @@ import { layoutOf, LINE_OPTIONS, LOG_OPTIONS } from '../intake/layout.ts';
 import { loggedPlan } from '../intake/plan.ts';
 import { LogReader } from '../intake/log-reader.ts';
 import { RecordCutter } from '../intake/record-cutter.ts';
-import { Notices } from '../kafka/notices.ts';
-import { parseAddresses, showAddress, type Address } from '../kafka/address.ts';
+import { Notices } from '../notices.ts';
+import { parseAddresses, showAddress, type Address } from '../address.ts';
 import { SocketDoor } from './door.ts';
 
 const OPTIONS = {

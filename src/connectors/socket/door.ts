@@ -4,7 +4,7 @@ import type { Door } from '../intake/log-reader.ts';
 import type { LogPartition } from '../intake/log-partition.ts';
 import type { RecordCutter } from '../intake/record-cutter.ts';
 import { LoggedStream } from '../intake/stream.ts';
-import { showAddress, type Address } from '../kafka/address.ts';
+import { showAddress, type Address } from '../address.ts';
 
 export interface SocketHost {
   readonly address: Address;

@@ -1,4 +1,4 @@
-/** Where a broker listens. */
+/** Where a server listens. */
 export interface Address {
   readonly host: string;
   readonly port: number;
