@@ -1,16 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from '../../src/base/sql.ts';
 import { Duck } from '../../src/exec/duck.ts';
-import { Random } from '../fuzz/random.ts';
-import { differences } from './compare.ts';
 import type { JsonEvent } from './engine-process.ts';
 import { Poster, type Post } from './http-poster.ts';
 import { bids } from './input.ts';
-import type { Plan, Round } from './round.ts';
-import { RESULTS, RunFailure, runToEnd, type Story } from './run.ts';
+import { inScene, type Plan, type Round } from './round.ts';
+import { RESULTS, runToEnd, type Story } from './run.ts';
 import { copySql, flags } from './workload.ts';
 
 const ROWS = 1_200;
@@ -20,29 +16,15 @@ const ROWS_OF_A_POST = 8;
  * As `playRound`, over rows that are posted meanwhile. What was answered must be in, and what was not is in as a whole or not at
  * all; the undisturbed run gets afterwards what is in.
  */
-export async function playHttpRound(seed: number, plan: Plan): Promise<Round> {
-  const folder = mkdtempSync(join(tmpdir(), `streamsql-crash-http-${seed}-`));
-  const disturbances = plan(new Random(seed));
-  const found: string[] = [];
-  let story: Story | undefined;
-  try {
-    const [want, got] = [join(folder, 'want'), join(folder, 'got')];
-    for (const each of [want, got]) {
-      mkdirSync(each);
-      copySql('http', each);
-    }
-    const disturbed = await posted(got, postsOf(seed), (command) => runToEnd(command, disturbances));
-    ({ story } = disturbed);
-    const taken = await takenOf(got, disturbed.poster, found);
+export const playHttpRound = (seed: number, plan: Plan): Promise<Round> =>
+  inScene('http', seed, plan, async (scene) => {
+    const { want, got, disturbances, found } = scene;
+    for (const each of [want, got]) copySql('http', each);
+    const { story, poster } = await posted(got, postsOf(seed), (command) => runToEnd(command, disturbances));
+    scene.story = story;
+    const taken = await takenOf(got, poster, found);
     await posted(want, taken, (command) => runToEnd(command));
-    found.push(...(await differences(want, got)));
-  } catch (error) {
-    if (error instanceof RunFailure) story = error.story;
-    found.push(error instanceof Error ? error.message : String(error));
-  }
-  if (found.length === 0) rmSync(folder, { recursive: true, force: true });
-  return { workload: 'http', seed, disturbances, story, differences: found, folder };
-}
+  });
 
 function postsOf(seed: number): readonly Post[] {
   const { partitions } = bids(seed, ROWS);

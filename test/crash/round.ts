@@ -19,28 +19,51 @@ export interface Round {
   readonly folder: string;
 }
 
-/** One round: the undisturbed run, the disturbed one over the same input, and the comparison. All of it follows from the seed, but for the instants of the kills. */
-export async function playRound(workload: Workload, seed: number, plan: Plan): Promise<Round> {
-  const folder = mkdtempSync(join(tmpdir(), `streamsql-crash-${workload.name}-${seed}-`));
+/** What a round is played with. */
+export interface Scene {
+  readonly folder: string;
+  /** The folders of the undisturbed run and of the other. */
+  readonly want: string;
+  readonly got: string;
+  readonly disturbances: readonly Disturbance[];
+  /** What else is wrong beside what differs. */
+  readonly found: string[];
+  /** Of the disturbed run. */
+  story?: Story;
+}
+
+/** Plays a round in a folder of its own: `play` runs both ways, and what differs then is looked for. */
+export async function inScene(
+  workload: string,
+  seed: number,
+  plan: Plan,
+  play: (scene: Scene) => Promise<void>,
+): Promise<Round> {
+  const folder = mkdtempSync(join(tmpdir(), `streamsql-crash-${workload}-${seed}-`));
   const disturbances = plan(new Random(seed));
   const found: string[] = [];
-  let story: Story | undefined;
+  const [want, got] = [join(folder, 'want'), join(folder, 'got')];
+  const scene: Scene = { folder, want, got, disturbances, found };
   try {
-    const [want, got] = [join(folder, 'want'), join(folder, 'got')];
-    for (const each of [want, got]) {
-      mkdirSync(each);
-      workload.prepare(each, seed);
-    }
-    const { startMs } = await runToEnd({ ...workload, folder: want });
-    story = await runToEnd({ ...workload, folder: got }, disturbances, { startMs });
+    for (const each of [want, got]) mkdirSync(each);
+    await play(scene);
     found.push(...(await differences(want, got)));
   } catch (error) {
-    if (error instanceof RunFailure) story = error.story;
+    if (error instanceof RunFailure) scene.story = error.story;
     found.push(error instanceof Error ? error.message : String(error));
   }
   if (found.length === 0) rmSync(folder, { recursive: true, force: true });
-  return { workload: workload.name, seed, disturbances, story, differences: found, folder };
+  return { workload, seed, disturbances, story: scene.story, differences: found, folder };
 }
+
+/** One round: the undisturbed run, the disturbed one over the same input, and the comparison. All of it follows from the seed, but for the instants of the kills. */
+export const playRound = (workload: Workload, seed: number, plan: Plan): Promise<Round> =>
+  inScene(workload.name, seed, plan, async (scene) => {
+    const { want, got, disturbances } = scene;
+    for (const each of [want, got]) workload.prepare(each, seed);
+    const { startMs } = await runToEnd({ ...workload, folder: want });
+    scene.story = await runToEnd({ ...workload, folder: got }, disturbances, { startMs });
+  });
 
 /** Which disturbances a round has. */
 export type Plan = (random: Random) => readonly Disturbance[];
