@@ -160,11 +160,11 @@ export class SourceRun {
     await this.keeper?.keep(chunks, names, epoch, clock);
   }
 
-  /** Takes in what an epoch brought, then says where the source's watermark is. It never goes back. */
-  advance(decoded: Decoded | undefined, chunks: readonly Chunk[], now: bigint): bigint | undefined {
+  /** Takes in what an epoch brought; the source's watermark goes on by it. */
+  advance(decoded: Decoded | undefined, chunks: readonly Chunk[], now: bigint): void {
     for (const { partition, ordinal } of chunks) if (ordinal !== undefined) this.ordinals.set(partition, ordinal);
     this.clock.took(decoded?.times ?? [], chunks, now);
-    return this.clock.settle();
+    this.clock.settle();
   }
 
   /** The epoch of these chunks is in the results. */

@@ -10,7 +10,7 @@ export interface Command {
   readonly names: readonly string[];
   readonly takes: string;
   readonly doc: string;
-  run(shell: Shell, argument: string, words: readonly string[]): void | Promise<void>;
+  run(shell: Shell, argument: string): void | Promise<void>;
 }
 
 export const COMMANDS: readonly Command[] = [

@@ -50,9 +50,9 @@ export class Shell {
 
   /** A line that begins with `.` or `\`. */
   async command(line: string): Promise<void> {
-    const [word = '', ...rest] = line.trim().split(/\s+/);
+    const [word = ''] = line.trim().split(/\s+/, 1);
     const argument = line.trim().slice(word.length).trim().replace(/;$/, '');
-    await findCommand(word).run(this, argument, rest);
+    await findCommand(word).run(this, argument);
   }
 
   /** A statement without its semicolon. Throws with the text that the error points into. */
