@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { aborted } from '../base/abort.ts';
 import { parseSize } from '../base/options.ts';
 import { StreamsqlError } from '../base/errors.ts';
 import type { ReadOptions, ReadPart } from '../base/run.ts';
@@ -60,7 +61,7 @@ export class Readers {
   /** Whether reads may begin; false where the signal aborted before. */
   private async opened(signal: AbortSignal | undefined): Promise<boolean> {
     if (signal === undefined) await this.gate;
-    else if (!signal.aborted) await Promise.race([this.gate, abortion(signal)]);
+    else if (!signal.aborted) await Promise.race([this.gate, aborted(signal)]);
     return signal?.aborted !== true;
   }
 
@@ -145,9 +146,6 @@ export class Readers {
     await this.end(ranOut());
   }
 }
-
-const abortion = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 const ranOut = (): StreamsqlError =>
   new StreamsqlError('LOCKED', 'the run ended while it was asked', { hint: 'ask again' });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { aborted } from '../base/abort.ts';
 import { withSpan } from '../base/errors.ts';
 import { ident } from '../base/sql.ts';
 import type { Engine, ResultTable } from '../base/run.ts';
@@ -141,8 +142,3 @@ export function headText(table: ResultTable, settings: ShellSettings, output: Ou
   if (table.rows.length <= settings.maxRows) return text;
   return `${text.replace(/\(\d+ rows\)\n$/, '')}… more rows; .maxrows N shows more, .output FILE takes all\n`;
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) =>
-    signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
