@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { Chunk, ScratchPool } from '../../base/connector.ts';
 import { sql } from '../../base/sql.ts';
 import type { DuckConnection } from '../duck.ts';
+import { readPart } from '../read-part.ts';
 import { misfit, quoteNumbers, scanJson } from './json-scan.ts';
 import { withoutFront } from './line-front.ts';
 import { ByteRecords } from './records-bytes.ts';
@@ -25,7 +26,9 @@ export async function jsonRecords(
   members: readonly string[],
 ): Promise<Records> {
   const bytes =
-    body.start === undefined ? await readFile(body.path) : await readPart(body.path, body.start, body.bytes);
+    body.start === undefined
+      ? await readFile(body.path)
+      : await readPart(body.path, body.start, Buffer.allocUnsafe(body.bytes));
   const lines = linesOf(bytes);
   const records = new ByteRecords(chunk, body.byteOffset, bytes, lines);
   if (!isUtf8(bytes)) {
@@ -35,16 +38,6 @@ export async function jsonRecords(
   for (const i of records.left())
     if (records.bytes[records.starts[i] ?? 0] !== OPEN) records.reject(i, 'not a JSON object');
   return new JsonRecords(records, lines.marked || body.start !== undefined ? undefined : body.path, scratch, members);
-}
-
-async function readPart(path: string, start: number, length: number): Promise<Buffer> {
-  const handle = await open(path, 'r');
-  try {
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, start);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
 }
 
 /**

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { open } from 'node:fs/promises';
 import type { Chunk, RejectedRecord } from '../../base/connector.ts';
 import { StreamsqlError } from '../../base/errors.ts';
 import { ident, raw, sql, type Sql } from '../../base/sql.ts';
 import { recordsOf } from '../decode/records-csv.ts';
 import { linesOf } from '../decode/records-json.ts';
+import { readPart } from '../read-part.ts';
 
 /** Records as lines that `readLines` reads, each with its line feed. */
 export interface RawLines {
@@ -36,7 +36,7 @@ const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 export async function rawLines({ partition, body, records }: Chunk, window: Window): Promise<RawLines> {
   if (body.kind === 'query') throw new StreamsqlError('INTERNAL', 'a SELECT has no raw records to retain');
   const start = body.kind === 'json' ? (body.start ?? 0) : 0;
-  const bytes = await read(body.path, start, window.take(body.bytes + 1));
+  const bytes = await readWhole(body.path, start, window.take(body.bytes + 1));
   const longest = longestPlain(bytes, records);
   if (longest !== undefined) return { bytes, isEscaped: false, longest };
   const { starts, ends } = body.kind === 'json' ? linesOf(bytes) : recordsOf(bytes, body.dialect);
@@ -69,21 +69,12 @@ export function readLines(path: string, { isEscaped, longest }: Omit<RawLines, '
 /** DuckDB's own limit for one line is a little more, which a longer one raises. */
 const LINE_LIMIT = 1_900_000;
 
-/** Reads a file from `start` on, as much as the buffer takes less one byte; its last line gets a line feed where it has none. */
-async function read(path: string, start: number, buffer: Buffer): Promise<Buffer> {
-  const handle = await open(path, 'r');
-  let length = 0;
-  try {
-    while (length < buffer.length - 1) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - 1 - length, start + length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-  } finally {
-    await handle.close();
-  }
-  if (length > 0 && buffer[length - 1] !== LF) buffer[length++] = LF;
-  return buffer.subarray(0, length);
+/** As much of a file from `start` on as the buffer takes less one byte; its last line gets a line feed where it has none. */
+async function readWhole(path: string, start: number, buffer: Buffer): Promise<Buffer> {
+  const { length } = await readPart(path, start, buffer.subarray(0, -1));
+  if (length === 0 || buffer[length - 1] === LF) return buffer.subarray(0, length);
+  buffer[length] = LF;
+  return buffer.subarray(0, length + 1);
 }
 
 /** The longest line, bytes, where each is a record and may stand as it is; else undefined. */
