@@ -59,4 +59,7 @@ it.each(SEEDS)('whatever the epochs and the crashes, seed %i', async (seed) => {
   const crashed = await run({ kind: 'random', seed }, anywhere(4, random));
   expect(differences(expected, crashed), 'with crashes').toEqual([]);
   expect(crashed.crashes.length).toBeGreaterThan(1);
+  // Late in a life, so that what is done again has epochs in which the clock had decided.
+  const late = [5, 9, 7].map((nth): Crash => ({ point: 'committed', nth, ending: 'killed' }));
+  expect(differences(expected, await run(AS_WRITTEN, late)), 'with late crashes').toEqual([]);
 }, 120_000); // prettier-ignore
